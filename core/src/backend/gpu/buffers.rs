@@ -1,0 +1,90 @@
+//! Numbers to the device and back.
+
+use super::device::GpuDevice;
+use super::oneshot;
+use crate::backend::BackendError;
+use wgpu::util::DeviceExt as _;
+
+const F32_BYTES: u64 = size_of::<f32>() as u64;
+
+/// `f32`s in a storage buffer.
+pub struct GpuBuffer {
+    pub(super) buffer: wgpu::Buffer,
+    len: usize,
+}
+
+impl GpuBuffer {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// Bytes of a buffer of `len` numbers. Never 0, which no binding may have.
+fn buffer_bytes(device: &GpuDevice, operation: &'static str, len: usize) -> Result<u64, BackendError> {
+    let bytes = (len as u64).saturating_mul(F32_BYTES);
+    let limit = device.max_buffer_bytes();
+    if bytes > limit {
+        return Err(BackendError::TooLarge { operation, unit: "bytes", got: bytes, limit });
+    }
+    Ok(bytes.max(F32_BYTES))
+}
+
+fn storage() -> wgpu::BufferUsages {
+    wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST
+}
+
+pub(super) fn zeros(device: &GpuDevice, len: usize) -> Result<GpuBuffer, BackendError> {
+    let size = buffer_bytes(device, "zeros", len)?;
+    // WebGPU defines that new buffers are zero.
+    let descriptor = wgpu::BufferDescriptor { label: None, size, usage: storage(), mapped_at_creation: false };
+    let buffer = device.faults.scoped(&device.device, "zeros", || device.device.create_buffer(&descriptor));
+    Ok(GpuBuffer { buffer, len })
+}
+
+pub(super) fn upload(device: &GpuDevice, values: &[f32]) -> Result<GpuBuffer, BackendError> {
+    if values.is_empty() {
+        return zeros(device, 0);
+    }
+    buffer_bytes(device, "upload", values.len())?;
+    let descriptor =
+        wgpu::util::BufferInitDescriptor { label: None, contents: bytemuck::cast_slice(values), usage: storage() };
+    let buffer = device.faults.scoped(&device.device, "upload", || device.device.create_buffer_init(&descriptor));
+    Ok(GpuBuffer { buffer, len: values.len() })
+}
+
+pub(super) async fn download(gpu: &GpuDevice, source: &GpuBuffer) -> Result<Vec<f32>, BackendError> {
+    if source.len == 0 {
+        gpu.faults.settle().await?;
+        return Ok(Vec::new());
+    }
+    let size = source.len as u64 * F32_BYTES;
+    let (sender, receiver) = oneshot::channel();
+    let staging = gpu.faults.scoped(&gpu.device, "download", || {
+        let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("crucible.download"),
+            size,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&source.buffer, 0, &staging, 0, size);
+        gpu.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |result| sender.send(result));
+        staging
+    });
+    let failed = |message: String| BackendError::Device { operation: "download".to_owned(), message };
+    // Runs the callback natively; browsers run it by themselves, and there this does nothing.
+    let polled = gpu.device.poll(wgpu::PollType::wait_indefinitely());
+    // Natively the callback has run or never will; awaiting a callback after a failed poll could wait for ever.
+    let mapped = match polled {
+        Ok(_) => receiver.receive().await.ok_or_else(|| "the device went away".to_owned()),
+        Err(e) => Err(e.to_string()),
+    };
+    // A failed kernel is the better explanation of a failed mapping, so it is asked first.
+    gpu.faults.settle().await?;
+    mapped.map_err(failed)?.map_err(|e| failed(e.to_string()))?;
+    let view = staging.get_mapped_range(..).map_err(|e| failed(e.to_string()))?;
+    let mut values = vec![0.0; source.len];
+    bytemuck::cast_slice_mut(&mut values).copy_from_slice(&view);
+    Ok(values)
+}

@@ -1,0 +1,104 @@
+//! The GPU through `wgpu`: Vulkan, Metal and DX12 natively, WebGPU in a browser, the same WGSL on all.
+//!
+//! [`device`] picks an adapter, `pipelines` builds one pipeline per kernel of the table, `buffers` moves numbers,
+//! `faults` turns what the driver reports into errors. Here they become the [`Backend`].
+
+mod buffers;
+pub mod device;
+mod faults;
+mod oneshot;
+mod pipelines;
+
+use super::{Backend, BackendError, SimilarityShape};
+use crate::kernels::{self, Kernel, interfaces, similarity};
+pub use buffers::GpuBuffer;
+pub use device::{AdapterChoice, GpuDevice};
+use pipelines::Pipelines;
+use std::borrow::Cow;
+
+/// Kernels on one GPU. Operations are submitted one by one, in order.
+pub struct GpuBackend {
+    device: GpuDevice,
+    pipelines: Pipelines,
+}
+
+impl GpuBackend {
+    /// Builds the pipelines of all kernels on `device`.
+    ///
+    /// # Errors
+    /// When the driver refuses one.
+    pub async fn new(device: GpuDevice) -> Result<Self, BackendError> {
+        Self::with_sources(device, |kernel| Cow::Borrowed(kernel.source)).await
+    }
+
+    /// The same with other WGSL in place of the kernels' own, of the same interface: for tests that a wrong kernel is
+    /// noticed.
+    ///
+    /// # Errors
+    /// When the driver refuses one.
+    pub async fn with_sources(
+        device: GpuDevice,
+        source: impl Fn(&Kernel) -> Cow<'static, str>,
+    ) -> Result<Self, BackendError> {
+        let pipelines = Pipelines::build(&device, kernels::KERNELS, source).await?;
+        Ok(Self { device, pipelines })
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &GpuDevice {
+        &self.device
+    }
+}
+
+/// A size as the shaders count.
+fn to_u32(operation: &'static str, size: usize) -> Result<u32, BackendError> {
+    let limit = u64::from(u32::MAX);
+    u32::try_from(size).map_err(|_| BackendError::TooLarge {
+        operation,
+        unit: "rows or columns",
+        got: size as u64,
+        limit,
+    })
+}
+
+impl Backend for GpuBackend {
+    type Buffer = GpuBuffer;
+
+    fn name(&self) -> &str {
+        self.device.name()
+    }
+
+    fn upload(&self, values: &[f32]) -> Result<GpuBuffer, BackendError> {
+        buffers::upload(&self.device, values)
+    }
+
+    fn zeros(&self, len: usize) -> Result<GpuBuffer, BackendError> {
+        buffers::zeros(&self.device, len)
+    }
+
+    fn len(&self, buffer: &GpuBuffer) -> usize {
+        buffer.len()
+    }
+
+    async fn download(&self, buffer: &GpuBuffer) -> Result<Vec<f32>, BackendError> {
+        buffers::download(&self.device, buffer).await
+    }
+
+    fn similarity(
+        &self,
+        a: &GpuBuffer,
+        b: &GpuBuffer,
+        out: &mut GpuBuffer,
+        shape: SimilarityShape,
+    ) -> Result<(), BackendError> {
+        shape.check(a.len(), b.len(), out.len())?;
+        let size = |value| to_u32("similarity", value);
+        let (n, m, d) = (size(shape.n)?, size(shape.m)?, size(shape.d)?);
+        let tile = interfaces::similarity::TILE;
+        let column_tiles = m.div_ceil(tile);
+        let sizes = similarity::Sizes { n, m, d, column_tiles };
+        let groups = u64::from(n.div_ceil(tile)) * u64::from(column_tiles);
+        self.pipelines.run(&self.device, "similarity", bytemuck::bytes_of(&sizes), &[a, b, out], groups)
+    }
+}

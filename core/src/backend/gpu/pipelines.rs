@@ -1,0 +1,159 @@
+//! One compute pipeline per kernel of the table, and how they are run.
+
+use super::buffers::GpuBuffer;
+use super::device::GpuDevice;
+use super::faults;
+use crate::backend::BackendError;
+use crate::kernels::{Access, Kernel};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use wgpu::util::DeviceExt as _;
+
+/// Workgroups along one dimension of a dispatch: what WebGPU promises.
+const MAX_GROUPS: u32 = 65_535;
+
+/// Pipelines by kernel name.
+pub(super) struct Pipelines(BTreeMap<&'static str, Pipeline>);
+
+struct Pipeline {
+    kernel: &'static Kernel,
+    layout: wgpu::BindGroupLayout,
+    pipeline: wgpu::ComputePipeline,
+}
+
+impl Pipelines {
+    /// Builds all; `source` gives the WGSL of each.
+    pub(super) async fn build(
+        gpu: &GpuDevice,
+        kernels: &'static [Kernel],
+        source: impl Fn(&Kernel) -> Cow<'static, str>,
+    ) -> Result<Self, BackendError> {
+        let mut started = Vec::new();
+        for kernel in kernels {
+            let operation = format!("building the pipeline of {}", kernel.name);
+            let work = || build(&gpu.device, kernel, source(kernel));
+            started.push(faults::scope(&gpu.device, &operation, work));
+        }
+        // Awaited only when all are under way: browsers compile them side by side.
+        let mut pipelines = BTreeMap::new();
+        for (pipeline, answer) in started {
+            if let Some(error) = answer.await {
+                return Err(error);
+            }
+            pipelines.insert(pipeline.kernel.name, pipeline);
+        }
+        Ok(Self(pipelines))
+    }
+
+    /// Runs kernel `name` over `groups` workgroups, numbered along x, then y, with `uniform` at binding 0 and `buffers`
+    /// from 1.
+    pub(super) fn run(
+        &self,
+        gpu: &GpuDevice,
+        name: &'static str,
+        uniform: &[u8],
+        buffers: &[&GpuBuffer],
+        groups: u64,
+    ) -> Result<(), BackendError> {
+        let mismatch = |expected: String, got: String| BackendError::Interface { operation: name, expected, got };
+        let pipeline = self.0.get(name).ok_or_else(|| mismatch("a kernel of that name".into(), "none".into()))?;
+        let bindings = pipeline.kernel.interface.bindings.len();
+        if bindings != buffers.len() + 1 {
+            return Err(mismatch(format!("{bindings} bindings"), format!("{}", buffers.len() + 1)));
+        }
+        let (x, y) = grid(name, groups)?;
+        if x == 0 {
+            return Ok(());
+        }
+        gpu.faults.scoped(&gpu.device, name, || dispatch(gpu, pipeline, uniform, buffers, (x, y)));
+        Ok(())
+    }
+}
+
+/// `groups` workgroups as an x and a y extent within the limits. A few more may be run than were asked for: kernels
+/// number them as `y · extent of x + x` and leave those past the end idle.
+fn grid(operation: &'static str, groups: u64) -> Result<(u32, u32), BackendError> {
+    let limit = u64::from(MAX_GROUPS) * u64::from(MAX_GROUPS);
+    if groups > limit {
+        return Err(BackendError::TooLarge { operation, unit: "workgroups", got: groups, limit });
+    }
+    let x = groups.min(u64::from(MAX_GROUPS));
+    let y = if x == 0 { 0 } else { groups.div_ceil(x) };
+    Ok((x as u32, y as u32))
+}
+
+fn build(device: &wgpu::Device, kernel: &'static Kernel, source: Cow<'static, str>) -> Pipeline {
+    let label = format!("crucible.{}", kernel.name);
+    let label = Some(label.as_str());
+    let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..).zip(kernel.interface.bindings).map(layout_entry).collect();
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+    // Explicit: a layout that the driver derives leaves out bindings that the code happens not to use.
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label,
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(source) };
+    let module = device.create_shader_module(descriptor);
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label,
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions::default(),
+        cache: None,
+    });
+    Pipeline { kernel, layout, pipeline }
+}
+
+fn layout_entry((binding, access): (u32, &Access)) -> wgpu::BindGroupLayoutEntry {
+    let (ty, bytes) = match access {
+        Access::Uniform { size, .. } => (wgpu::BufferBindingType::Uniform, Some(*size)),
+        Access::Read => (wgpu::BufferBindingType::Storage { read_only: true }, None),
+        Access::ReadWrite => (wgpu::BufferBindingType::Storage { read_only: false }, None),
+    };
+    let min_binding_size = bytes.and_then(wgpu::BufferSize::new);
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size },
+        count: None,
+    }
+}
+
+fn dispatch(gpu: &GpuDevice, pipeline: &Pipeline, uniform: &[u8], buffers: &[&GpuBuffer], (x, y): (u32, u32)) {
+    let label = Some(pipeline.kernel.name);
+    let usage = wgpu::BufferUsages::UNIFORM;
+    let uniform = gpu.device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label, contents: uniform, usage });
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
+        .zip(std::iter::once(&uniform).chain(buffers.iter().map(|b| &b.buffer)))
+        .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+        .collect();
+    let layout = &pipeline.layout;
+    let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries });
+    let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+    {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes: None });
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups(x, y, 1);
+    }
+    gpu.queue.submit([encoder.finish()]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_covers_its_groups_within_the_limits() {
+        let max = u64::from(MAX_GROUPS);
+        for groups in [0, 1, max - 1, max, max + 1, 3 * max - 1, 1 << 31, max * max] {
+            let (x, y) = grid("test", groups).expect("within the limits");
+            assert!(x <= MAX_GROUPS && y <= MAX_GROUPS, "{groups}: {x} by {y}");
+            let covered = u64::from(x) * u64::from(y);
+            assert!(covered >= groups && covered - groups < max, "{groups}: {covered} covered");
+        }
+        assert!(grid("test", max * max + 1).is_err());
+    }
+}

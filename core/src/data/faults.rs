@@ -1,0 +1,87 @@
+//! What is wrong with an input: every fault with its line and field, gathered up to a limit.
+
+use std::fmt;
+
+/// More faults than this are counted, not kept.
+pub const FAULT_LIMIT: usize = 50;
+
+/// One fault in an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Line in the file, from 1; none for a fault of the file as a whole.
+    pub line: Option<u64>,
+    /// Path of the field, such as `anchor.text`.
+    pub field: Option<String>,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if let Some(field) = self.field.as_deref().filter(|field| !field.is_empty() && *field != ".") {
+            write!(f, "`{field}`: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// All faults of one input. An input with faults is refused whole (exit status 3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// The input's name, as the user gave it.
+    pub source: String,
+    /// The first [`FAULT_LIMIT`] faults, in order of line.
+    pub faults: Vec<Fault>,
+    /// How many more there were.
+    pub more: u64,
+}
+
+impl Faults {
+    /// No faults yet in `source`.
+    #[must_use]
+    pub fn new(source: &str) -> Self {
+        Self { source: source.to_owned(), ..Self::default() }
+    }
+
+    /// A fault of the file as a whole.
+    #[must_use]
+    pub fn of_file(source: &str, message: impl Into<String>) -> Self {
+        let mut faults = Self::new(source);
+        faults.push(Fault { line: None, field: None, message: message.into() });
+        faults
+    }
+
+    /// Adds a fault, or counts it when there are too many.
+    pub fn push(&mut self, fault: Fault) {
+        if self.faults.len() < FAULT_LIMIT { self.faults.push(fault) } else { self.more += 1 }
+    }
+
+    /// `Ok(value)` if there were no faults.
+    ///
+    /// # Errors
+    /// These faults, if there are any.
+    pub fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.faults.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ([only], 0) = (self.faults.as_slice(), self.more) {
+            return write!(f, "{}: {only}", self.source);
+        }
+        write!(f, "{}: {} faults; nothing was used", self.source, self.faults.len() as u64 + self.more)?;
+        for fault in &self.faults {
+            write!(f, "\n  {fault}")?;
+        }
+        if self.more > 0 {
+            write!(f, "\n  … and {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}

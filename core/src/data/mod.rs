@@ -1,0 +1,15 @@
+//! Events and bundles: formats, readers, tiers, fingerprints.
+
+mod bundle;
+mod event;
+mod faults;
+mod fingerprint;
+mod lines;
+mod tier;
+
+pub use bundle::{Bundle, BundleSet, MAX_NEGATIVES, Metadata, Negative, NegativeSource, read_bundles};
+pub use event::{Event, MAX_EMBEDDING_DIM, lemma_of, read_events};
+pub use faults::{FAULT_LIMIT, Fault, Faults};
+pub use fingerprint::{content_hash, fingerprint, hex, protocol_hash};
+pub use lines::MAX_LINE_BYTES;
+pub use tier::{Pool, Tier, tiers_of};

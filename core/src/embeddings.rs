@@ -1,0 +1,67 @@
+//! Vectors of texts, one a row.
+
+/// Unit vectors, and how long they were before.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embeddings {
+    /// Numbers a vector.
+    pub dim: usize,
+    /// `[n, dim]`, row-major; rows of unit length, a zero vector stays zero.
+    pub vectors: Vec<f32>,
+    /// `[n]`: Euclidean norms before normalisation.
+    pub norms: Vec<f32>,
+}
+
+/// Lanes of the sum of squares.
+const LANES: usize = 8;
+
+/// Gives one row unit length and returns its norm before; a norm of 0, or one not finite, leaves zeros.
+#[inline(always)]
+pub(crate) fn normalise(row: &mut [f32]) -> f32 {
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let mut lanes = [0f64; LANES];
+    let (body, tail) = row.as_chunks::<LANES>();
+    for x in body {
+        for i in 0..LANES {
+            lanes[i] += square(x[i]);
+        }
+    }
+    let norm = (lanes.iter().sum::<f64>() + tail.iter().map(|x| square(*x)).sum::<f64>()).sqrt();
+    if norm > 0.0 && norm.is_finite() {
+        let scale = 1.0 / norm;
+        row.iter_mut().for_each(|x| *x = (f64::from(*x) * scale) as f32);
+    } else {
+        row.fill(0.0);
+    }
+    norm as f32
+}
+
+impl Embeddings {
+    /// Normalises `vectors: [n, dim]`. A row whose norm is 0 or not finite becomes a zero row.
+    ///
+    /// # Panics
+    /// When `dim` is 0 or does not divide the length.
+    #[must_use]
+    pub fn normalised(dim: usize, mut vectors: Vec<f32>) -> Self {
+        assert!(dim > 0 && vectors.len().is_multiple_of(dim), "vectors are not rows of {dim}");
+        let norms = vectors.chunks_mut(dim).map(normalise).collect();
+        Self { dim, vectors, norms }
+    }
+
+    /// Number of vectors.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.norms.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.norms.is_empty()
+    }
+
+    /// Vector `index`.
+    #[must_use]
+    pub fn row(&self, index: usize) -> &[f32] {
+        &self.vectors[index * self.dim..][..self.dim]
+    }
+}

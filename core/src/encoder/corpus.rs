@@ -1,0 +1,266 @@
+//! Events as numbers: token ids, and where the target word stands among them.
+//!
+//! Many events share a text, differing in the target word only. Each distinct text is tokenised once and its ids are
+//! kept once; an event is a window into them.
+
+use super::{EncoderError, Tokenizer, Tokens};
+use crate::data::Event;
+use crate::kernels::pool_weights;
+use crate::parallel;
+use std::collections::HashMap;
+
+/// Texts that are tokenised together.
+const BLOCK: usize = 64;
+/// In place of a span that is not there.
+const NONE: u32 = u32::MAX;
+
+/// One event: `len` ids from `first`, and the target word among them.
+#[derive(Clone, Copy)]
+struct Item {
+    text: u32,
+    first: u32,
+    len: u32,
+    span: (u32, u32),
+}
+
+/// The tokens of events.
+pub struct Corpus {
+    window: usize,
+    ids: Vec<u32>,
+    items: Vec<Item>,
+    texts: usize,
+}
+
+impl Corpus {
+    /// Tokenises the events. `window` is the model's `span_window`; of a text of more than `max_tokens`, those around
+    /// the target word are used, or the first ones where no word is marked.
+    ///
+    /// # Errors
+    /// When a text cannot be tokenised, or there are 2³² texts or tokens.
+    pub fn build(
+        tokenizer: &Tokenizer,
+        events: &[Event],
+        window: usize,
+        max_tokens: usize,
+    ) -> Result<Self, EncoderError> {
+        let mut numbers: HashMap<&str, u32> = HashMap::new();
+        let mut texts: Vec<&str> = Vec::new();
+        let mut text_of = Vec::with_capacity(events.len());
+        for event in events {
+            let next = counted(texts.len(), "texts")?;
+            let number = *numbers.entry(&event.text).or_insert(next);
+            if number == next {
+                texts.push(&event.text);
+            }
+            text_of.push(number);
+        }
+        drop(numbers);
+
+        let blocks = parallel::map(texts.len().div_ceil(BLOCK), |block| {
+            let mut tokens = Tokens::default();
+            let mut ends = Vec::with_capacity(BLOCK);
+            for text in texts.iter().skip(block * BLOCK).take(BLOCK) {
+                tokenizer.encode_onto(text, &mut tokens)?;
+                ends.push(tokens.ids.len());
+            }
+            Ok((tokens, ends))
+        });
+        let mut all = Tokens::default();
+        let mut starts = Vec::with_capacity(texts.len() + 1);
+        starts.push(0);
+        for block in blocks {
+            let (tokens, ends) = block?;
+            for end in ends {
+                starts.push(counted(all.ids.len() + end, "tokens")?);
+            }
+            all.ids.extend(tokens.ids);
+            all.offsets.extend(tokens.offsets);
+        }
+
+        let items = parallel::map(events.len(), |i| {
+            let text = text_of[i];
+            let (first, end) = (starts[text as usize], starts[text as usize + 1]);
+            let span = events[i].span.and_then(|span| {
+                let bytes = byte_span(&events[i].text, span)?;
+                token_span(&all.offsets[first as usize..end as usize], bytes)
+            });
+            cut(Item { text, first, len: end - first, span: span.unwrap_or((NONE, NONE)) }, max_tokens)
+        });
+        all.ids.shrink_to_fit();
+        Ok(Self { window, ids: all.ids, items, texts: texts.len() })
+    }
+
+    /// Number of events.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are no events.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Number of distinct texts.
+    #[must_use]
+    pub fn texts(&self) -> usize {
+        self.texts
+    }
+
+    /// The number of the event's text: equal for events of one text.
+    #[must_use]
+    pub fn text_id(&self, event: usize) -> u32 {
+        self.items[event].text
+    }
+
+    /// The event's tokens that are used.
+    #[must_use]
+    pub fn ids(&self, event: usize) -> &[u32] {
+        let Item { first, len, .. } = self.items[event];
+        &self.ids[first as usize..][..len as usize]
+    }
+
+    /// The target word's tokens `[start, end)` among [`Corpus::ids`].
+    #[must_use]
+    pub fn span(&self, event: usize) -> Option<(u32, u32)> {
+        Some(self.items[event].span).filter(|span| span.0 != NONE)
+    }
+
+    /// Writes the pooling bucket of each of the event's tokens over `out`.
+    pub fn buckets(&self, event: usize, out: &mut Vec<u8>) {
+        let span = self.span(event);
+        out.clear();
+        out.extend((0..self.items[event].len as usize).map(|token| pool_weights::bucket(self.window, token, span)));
+    }
+
+    /// In how many of the distinct texts each of `vocab` tokens occurs.
+    #[must_use]
+    pub fn document_frequencies(&self, vocab: usize) -> Vec<u32> {
+        let mut counts = vec![0; vocab];
+        let mut last = vec![NONE; vocab];
+        let mut seen = vec![false; self.texts];
+        for (event, item) in self.items.iter().enumerate() {
+            if std::mem::replace(&mut seen[item.text as usize], true) {
+                continue;
+            }
+            for id in self.ids(event) {
+                if std::mem::replace(&mut last[*id as usize], item.text) != item.text {
+                    counts[*id as usize] += 1;
+                }
+            }
+        }
+        counts
+    }
+}
+
+fn counted(n: usize, what: &'static str) -> Result<u32, EncoderError> {
+    let limit = NONE - 1;
+    u32::try_from(n).ok().filter(|n| *n <= limit).ok_or(EncoderError::TooMany { what, limit: limit.into() })
+}
+
+/// Characters to bytes.
+fn byte_span(text: &str, (start, end): (u32, u32)) -> Option<(u32, u32)> {
+    let mut bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]).skip(start as usize);
+    let first = bytes.next()?;
+    let last = bytes.nth(end.checked_sub(start)?.checked_sub(1)? as usize)?;
+    Some((first as u32, last as u32))
+}
+
+/// The tokens that share a byte with `bytes`; none where the tokenizer left the word out.
+fn token_span(offsets: &[(u32, u32)], (start, end): (u32, u32)) -> Option<(u32, u32)> {
+    let inside = |token: &(u32, u32)| token.1 > start && token.0 < end;
+    let first = offsets.iter().position(inside)?;
+    let last = offsets.iter().rposition(inside)?;
+    Some((first as u32, last as u32 + 1))
+}
+
+/// At most `max_tokens` of the item's tokens, with the middle of the span in the middle as far as the text goes.
+fn cut(mut item: Item, max_tokens: usize) -> Item {
+    let max = u32::try_from(max_tokens).unwrap_or(NONE);
+    if item.len <= max {
+        return item;
+    }
+    let marked = item.span.0 != NONE;
+    let middle = if marked { item.span.0.midpoint(item.span.1) } else { 0 };
+    let skipped = middle.saturating_sub(max / 2).min(item.len - max);
+    if marked {
+        let inside = |at: u32| at.saturating_sub(skipped).min(max);
+        item.span = (inside(item.span.0), inside(item.span.1));
+    }
+    Item { first: item.first + skipped, len: max, ..item }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TokenizerKind;
+
+    fn event(text: &str, span: Option<(u32, u32)>) -> Event {
+        Event {
+            event_id: String::new(),
+            sense: "a#1".to_owned(),
+            lemma: "a".to_owned(),
+            text: text.to_owned(),
+            span,
+            embedding: None,
+            extra: Default::default(),
+        }
+    }
+
+    /// One token a word: every word of the tests occurs often.
+    fn tokenizer() -> Tokenizer {
+        let text = "zéro ünder one two three four five six seven eight nine";
+        Tokenizer::train(TokenizerKind::Wordpiece, 400, &[text; 4]).expect("trains")
+    }
+
+    #[test]
+    fn events_of_a_text_share_its_tokens() {
+        let events = [event("one two", None), event("three", None), event("one two", Some((4, 7)))];
+        let corpus = Corpus::build(&tokenizer(), &events, 4, 100).expect("builds");
+        assert_eq!((corpus.len(), corpus.texts(), corpus.ids.len()), (3, 2, 3));
+        assert_eq!([0, 1, 2].map(|e| corpus.text_id(e)), [0, 1, 0]);
+        assert_eq!(corpus.ids(0), corpus.ids(2));
+        assert_eq!((corpus.span(0), corpus.span(2)), (None, Some((1, 2))));
+        let mut buckets = vec![9; 9];
+        corpus.buckets(2, &mut buckets);
+        assert_eq!(buckets, [1, 0]);
+        corpus.buckets(0, &mut buckets);
+        assert_eq!(buckets, [11, 11]);
+        let counts = corpus.document_frequencies(tokenizer().vocab_size());
+        assert_eq!(counts[corpus.ids(0)[0] as usize], 1, "texts count, not events");
+        assert_eq!(counts.iter().sum::<u32>(), 3);
+    }
+
+    #[test]
+    fn spans_count_characters_not_bytes() {
+        // "ü" and "é" take two bytes each.
+        let events = [event("zéro ünder one", Some((5, 10))), event("zéro ünder one", Some((11, 14)))];
+        let corpus = Corpus::build(&tokenizer(), &events, 4, 100).expect("builds");
+        assert_eq!((corpus.span(0), corpus.span(1)), (Some((1, 2)), Some((2, 3))));
+        assert_eq!(byte_span("é", (0, 1)), Some((0, 2)));
+        for outside in [(0, 2), (1, 1), (2, 3), (1, 0)] {
+            assert_eq!(byte_span("é", outside), None, "{outside:?}");
+        }
+        // The target is a control character, which the tokenizer drops.
+        let corpus = Corpus::build(&tokenizer(), &[event("one \u{7} two", Some((4, 5)))], 4, 100).expect("builds");
+        assert_eq!((corpus.ids(0).len(), corpus.span(0)), (2, None));
+    }
+
+    #[test]
+    fn long_texts_are_cut_around_the_target() {
+        let text = "one two three four five six seven eight nine";
+        let cuts = |span, max| {
+            let corpus = Corpus::build(&tokenizer(), &[event(text, span)], 4, max).expect("builds");
+            let all = Corpus::build(&tokenizer(), &[event(text, span)], 4, 99).expect("builds");
+            let first = (0..9).find(|i| all.ids(0)[*i..].starts_with(corpus.ids(0)));
+            (first, corpus.ids(0).len(), corpus.span(0))
+        };
+        assert_eq!(cuts(None, 3), (Some(0), 3, None));
+        assert_eq!(cuts(Some((0, 3)), 3), (Some(0), 3, Some((0, 1))), "one");
+        assert_eq!(cuts(Some((19, 23)), 3), (Some(3), 3, Some((1, 2))), "five, one word on each side");
+        assert_eq!(cuts(Some((40, 44)), 3), (Some(6), 3, Some((2, 3))), "nine");
+        assert_eq!(cuts(Some((0, 44)), 3), (Some(3), 3, Some((0, 3))), "all of it");
+        assert_eq!(cuts(Some((19, 23)), 1), (Some(4), 1, Some((0, 1))));
+    }
+}

@@ -1,0 +1,28 @@
+//! Encoders: from texts to unit vectors.
+
+mod checkpoint;
+mod corpus;
+mod error;
+mod static_encoder;
+mod tokenizer;
+
+pub use checkpoint::Checkpoint;
+pub use corpus::Corpus;
+pub use error::EncoderError;
+pub use static_encoder::{Layer, MAX_SPAN_WINDOW, StaticEncoder, reference};
+pub use tokenizer::{Tokenizer, Tokens};
+
+use crate::data::Event;
+use crate::embeddings::Embeddings;
+
+/// Turns events into unit vectors.
+pub trait Encoder {
+    /// One row for each event, in order.
+    ///
+    /// # Errors
+    /// When a text cannot be encoded.
+    fn embed_events(&self, events: &[Event]) -> Result<Embeddings, EncoderError>;
+
+    /// Numbers a vector.
+    fn dim(&self) -> usize;
+}

@@ -1,0 +1,370 @@
+//! The static encoder: token vectors, a weighted mean, an optional head of linear layers.
+//!
+//! Inference runs in blocks of a fixed number of rows, the last one filled up with zeros: the matrix product may choose
+//! its way by shape, and an event's vector must not depend on the batch it came in.
+
+use super::{Corpus, EncoderError};
+use crate::config::{Model, TokenInit};
+use crate::embeddings::{Embeddings, normalise};
+use crate::kernels::matmul::{View, matmul_block};
+use crate::kernels::simd::{axpy, widest};
+use crate::kernels::{activation, pool, pool_weights};
+use crate::parallel;
+use crate::rng::Stream;
+
+/// Rows that go through the head together.
+const BLOCK: usize = 64;
+/// The largest `span_window`: buckets are numbered in a byte.
+pub const MAX_SPAN_WINDOW: usize = 126;
+
+/// A linear layer: `y = W·x + b`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// W, `[out, in]`, row-major.
+    pub weight: Vec<f32>,
+    /// b, `[out]`.
+    pub bias: Vec<f32>,
+}
+
+/// Token vectors, pooling weights and head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StaticEncoder {
+    /// Its sizes and settings.
+    pub config: Model,
+    /// `[vocabulary, embedding_dim]`.
+    pub tokens: Vec<f32>,
+    /// θ of [`pool_weights`], by bucket; empty for a plain mean.
+    pub span_weights: Vec<f32>,
+    /// The head, in order.
+    pub layers: Vec<Layer>,
+}
+
+/// Refuses settings that no static encoder can have.
+pub(super) fn check(config: &Model) -> Result<(), EncoderError> {
+    let within = |field, value: usize, low: usize, high: usize| {
+        let reason = format!("is {value}; expected {low} to {high}");
+        if (low..=high).contains(&value) { Ok(()) } else { Err(EncoderError::Config { field, reason }) }
+    };
+    within("embedding_dim", config.embedding_dim, 1, 8192)?;
+    within("hidden_dim", config.hidden_dim, 1, 8192)?;
+    within("num_layers", config.num_layers, 0, 8)?;
+    within("span_window", config.span_window, 0, MAX_SPAN_WINDOW)?;
+    within("max_tokens", config.max_tokens, 1, 65_536)?;
+    if config.residual && config.num_layers > 0 && config.embedding_dim != config.hidden_dim {
+        let (d, h) = (config.embedding_dim, config.hidden_dim);
+        let reason = format!("needs equal widths, but embedding_dim is {d} and hidden_dim {h}");
+        return Err(EncoderError::Config { field: "residual", reason });
+    }
+    Ok(())
+}
+
+/// Length of θ.
+pub(super) fn span_weight_count(config: &Model) -> usize {
+    if config.span_window == 0 { 0 } else { pool_weights::bucket_count(config.span_window) }
+}
+
+/// `(out, in)` of each of the head's layers.
+pub(super) fn layer_shapes(config: &Model) -> Vec<(usize, usize)> {
+    let input = |layer| if layer == 0 { config.embedding_dim } else { config.hidden_dim };
+    (0..config.num_layers).map(|layer| (config.hidden_dim, input(layer))).collect()
+}
+
+impl StaticEncoder {
+    /// An untrained encoder for a vocabulary, from the texts' document frequencies: `document_frequencies[id]` of
+    /// `documents` texts hold token `id`.
+    ///
+    /// Token vectors are scaled so that the mean over a text of usual length has a norm of about 1.
+    ///
+    /// # Errors
+    /// When the settings are outside their limits or do not go together.
+    pub fn init(
+        config: &Model,
+        vocab: usize,
+        document_frequencies: &[u32],
+        documents: usize,
+        seed: u64,
+    ) -> Result<Self, EncoderError> {
+        check(config)?;
+        let lengths = token_lengths(config.token_init, vocab, document_frequencies, documents);
+        let dim = config.embedding_dim;
+        let mut tokens = vec![0.0; vocab * dim];
+        parallel::for_blocks(&mut tokens, dim, |id, row| {
+            // A cube of this half-width has an expected squared diagonal of 1.
+            let bound = lengths[id] * (3.0 / dim as f32).sqrt();
+            let mut stream = Stream::new(seed, "token vector", id as u64);
+            row.iter_mut().for_each(|x| *x = stream.symmetric(bound));
+        });
+        let layers = layer_shapes(config).into_iter().enumerate().map(|(number, (out, input))| {
+            let zero = config.residual && number + 1 == config.num_layers;
+            let bound = if zero { 0.0 } else { (1.0 / input as f32).sqrt() };
+            let mut stream = Stream::new(seed, "head layer", number as u64);
+            let mut draw = |n: usize| (0..n).map(|_| stream.symmetric(bound) + 0.0).collect::<Vec<f32>>();
+            Layer { weight: draw(out * input), bias: draw(out) }
+        });
+        let layers = layers.collect();
+        Ok(Self { config: config.clone(), tokens, span_weights: vec![0.0; span_weight_count(config)], layers })
+    }
+
+    /// Numbers a vector.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        if self.layers.is_empty() { self.config.embedding_dim } else { self.config.hidden_dim }
+    }
+
+    /// Rows of the token table.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.tokens.len() / self.config.embedding_dim
+    }
+
+    /// The events' vectors, without dropout. An event's vector is the same, bit for bit, whatever comes with it.
+    ///
+    /// # Panics
+    /// When the corpus was made by a tokenizer of more ids than there are token vectors.
+    #[must_use]
+    pub fn embed(&self, corpus: &Corpus) -> Embeddings {
+        let dim = self.dim();
+        let mut vectors = vec![0f32; corpus.len() * dim];
+        let mut norms = vec![0f32; corpus.len()];
+        let blocks: Vec<_> = vectors.chunks_mut(BLOCK * dim).zip(norms.chunks_mut(BLOCK)).enumerate().collect();
+        parallel::for_each(blocks, |(number, (vectors, norms))| {
+            let first = number * BLOCK;
+            let mut pooled = vec![0f32; BLOCK * self.config.embedding_dim];
+            widest(|| self.pool(corpus, first..first + norms.len(), &mut pooled));
+            let out = self.head(pooled);
+            vectors.copy_from_slice(&out[..vectors.len()]);
+            widest(|| {
+                for (row, norm) in vectors.chunks_exact_mut(dim).zip(norms) {
+                    *norm = normalise(row);
+                }
+            });
+        });
+        Embeddings { dim, vectors, norms }
+    }
+
+    /// Pools events into the first rows of `out: [rows, embedding_dim]`.
+    #[inline(always)]
+    pub(crate) fn pool(&self, corpus: &Corpus, events: std::ops::Range<usize>, out: &mut [f32]) {
+        let (mut buckets, mut weights) = (Vec::new(), Vec::new());
+        for (event, out) in events.zip(out.chunks_exact_mut(self.config.embedding_dim)) {
+            let ids = corpus.ids(event);
+            weights.clear();
+            weights.resize(ids.len(), 1.0 / ids.len().max(1) as f32);
+            if !self.span_weights.is_empty() {
+                corpus.buckets(event, &mut buckets);
+                pool_weights::forward(&self.span_weights, &buckets, &mut weights);
+            }
+            pool::forward(&self.tokens, ids, &weights, out);
+        }
+    }
+
+    /// Sends pooled rows through the head.
+    pub(crate) fn head(&self, pooled: Vec<f32>) -> Vec<f32> {
+        let rows = pooled.len() / self.config.embedding_dim;
+        let mut values: Option<Vec<f32>> = None;
+        for (number, layer) in self.layers.iter().enumerate() {
+            let last = number + 1 == self.layers.len();
+            let mut out = vec![0f32; rows * layer.bias.len()];
+            layer.forward(values.as_deref().unwrap_or(&pooled), rows, &mut out);
+            if !last {
+                widest(|| activation::forward(self.config.activation, &mut out));
+            } else if self.config.residual {
+                widest(|| axpy(&mut out, 1.0, &pooled));
+            }
+            values = Some(out);
+        }
+        values.unwrap_or(pooled)
+    }
+}
+
+impl Layer {
+    /// `out = inputs · Wᵀ + b`; `inputs: [rows, in]`, `out: [rows, out]`.
+    pub(crate) fn forward(&self, inputs: &[f32], rows: usize, out: &mut [f32]) {
+        let width = self.bias.len();
+        out.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(&self.bias));
+        let depth = self.weight.len() / width;
+        matmul_block(out, View::new(inputs, rows, depth), View::new(&self.weight, width, depth).t(), true);
+    }
+}
+
+/// The expected length of each token's vector. The mean of n random vectors of length ℓ has a norm of about `ℓ / √n`.
+fn token_lengths(init: TokenInit, vocab: usize, frequencies: &[u32], documents: usize) -> Vec<f32> {
+    let frequency = |id: usize| f64::from(frequencies.get(id).copied().unwrap_or(0));
+    let idf = |id: usize| match init {
+        TokenInit::Idf => ((1.0 + documents as f64) / (1.0 + frequency(id))).ln().max(0.0) + 1.0,
+        TokenInit::Uniform => 1.0,
+    };
+    let (mut occurrences, mut squares) = (0.0, 0.0);
+    for id in 0..vocab {
+        occurrences += frequency(id);
+        squares += frequency(id) * idf(id) * idf(id);
+    }
+    let tokens_a_text = (occurrences / documents.max(1) as f64).max(1.0);
+    let scale = if squares > 0.0 { (tokens_a_text * occurrences / squares).sqrt() } else { 1.0 };
+    (0..vocab).map(|id| (idf(id) * scale) as f32).collect()
+}
+
+/// One event's vector (before normalising) in `f64`, from the definitions.
+#[must_use]
+pub fn reference(encoder: &StaticEncoder, corpus: &Corpus, event: usize) -> Vec<f64> {
+    let ids = corpus.ids(event);
+    let mut weights = vec![1.0; ids.len()];
+    if !encoder.span_weights.is_empty() {
+        let mut buckets = Vec::new();
+        corpus.buckets(event, &mut buckets);
+        weights = buckets.iter().map(|b| f64::from(encoder.span_weights[*b as usize]).exp()).collect();
+    }
+    let total: f64 = weights.iter().sum();
+    let weights: Vec<f32> = weights.iter().map(|w| (w / total) as f32).collect();
+    let pooled = pool::reference(&encoder.tokens, encoder.config.embedding_dim, ids, &weights);
+    let mut values = pooled.clone();
+    for (number, layer) in encoder.layers.iter().enumerate() {
+        let last = number + 1 == encoder.layers.len();
+        let rows = layer.weight.chunks(values.len()).zip(&layer.bias);
+        let linear =
+            rows.map(|(row, b)| row.iter().zip(&values).map(|(w, x)| f64::from(*w) * x).sum::<f64>() + f64::from(*b));
+        let activate = |x| if last { x } else { activation::reference(encoder.config.activation, x) };
+        values = linear.map(activate).collect();
+    }
+    if encoder.config.residual && !encoder.layers.is_empty() {
+        values.iter_mut().zip(&pooled).for_each(|(x, p)| *x += p);
+    }
+    values
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::config::{Activation, TokenizerKind};
+    use crate::data::Event;
+    use crate::encoder::Tokenizer;
+
+    /// Events over a small vocabulary, of 0 to 40 words.
+    pub(crate) fn events(n: usize) -> Vec<Event> {
+        let mut stream = Stream::new(9, "events", 0);
+        let event = |i: usize| {
+            let words: Vec<String> = (0..stream.below(41)).map(|_| format!("w{}", stream.below(60))).collect();
+            let span = (words.len() > 2 && !i.is_multiple_of(3)).then(|| {
+                let word = stream.below(words.len());
+                let start: usize = words[..word].iter().map(|w| w.len() + 1).sum();
+                (start as u32, (start + words[word].len()) as u32)
+            });
+            let sense = format!("l{}#{}", i % 5, i % 2);
+            let (lemma, text) = (format!("l{}", i % 5), words.join(" "));
+            Event { event_id: i.to_string(), sense, lemma, text, span, embedding: None, extra: Default::default() }
+        };
+        (0..n).map(event).collect()
+    }
+
+    pub(crate) fn trained_tokenizer(events: &[Event]) -> Tokenizer {
+        let texts: Vec<&str> = events.iter().map(|e| e.text.as_str()).collect();
+        Tokenizer::train(TokenizerKind::Wordpiece, 300, &texts).expect("trains")
+    }
+
+    /// An encoder none of whose parts is at its start.
+    pub(crate) fn encoder(config: &Model, vocab: usize) -> StaticEncoder {
+        let mut encoder = StaticEncoder::init(config, vocab, &vec![3; vocab], 50, 7).expect("fits");
+        let mut stream = Stream::new(7, "shake", 0);
+        let layers = encoder.layers.iter_mut().flat_map(|l| l.weight.iter_mut().chain(&mut l.bias));
+        layers.chain(&mut encoder.span_weights).for_each(|x| *x += stream.symmetric(0.3));
+        encoder
+    }
+
+    pub(crate) fn small() -> Model {
+        Model { embedding_dim: 33, hidden_dim: 33, span_window: 5, vocab_size: 300, ..Model::default() }
+    }
+
+    #[test]
+    fn agrees_with_the_reference_in_every_shape() {
+        let events = events(150);
+        let tokenizer = trained_tokenizer(&events);
+        for num_layers in [0, 1, 2, 3] {
+            for activation in [Activation::Relu, Activation::Tanh, Activation::Gelu] {
+                for (residual, hidden_dim, span_window) in [(true, 33, 5), (false, 20, 0), (false, 50, MAX_SPAN_WINDOW)]
+                {
+                    let config = Model { num_layers, activation, residual, hidden_dim, span_window, ..small() };
+                    let encoder = encoder(&config, tokenizer.vocab_size());
+                    let corpus = Corpus::build(&tokenizer, &events, span_window, 30).expect("builds");
+                    let got = encoder.embed(&corpus);
+                    assert_eq!((got.len(), got.dim), (150, if num_layers == 0 { 33 } else { hidden_dim }));
+                    for event in 0..events.len() {
+                        let want = reference(&encoder, &corpus, event);
+                        let norm = want.iter().map(|x| x * x).sum::<f64>().sqrt();
+                        assert!((f64::from(got.norms[event]) - norm).abs() < 1e-5 * (1.0 + norm), "{config:?} {event}");
+                        for (got, want) in got.row(event).iter().zip(&want) {
+                            let want = if norm > 0.0 { want / norm } else { 0.0 };
+                            assert!((f64::from(*got) - want).abs() < 1e-5, "{config:?} {event}: {got} and {want}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_vector_does_not_depend_on_its_batch() {
+        let events = events(203);
+        let tokenizer = trained_tokenizer(&events);
+        let config = Model { embedding_dim: 65, hidden_dim: 65, ..small() };
+        let encoder = encoder(&config, tokenizer.vocab_size());
+        let embed = |events: &[Event]| encoder.embed(&Corpus::build(&tokenizer, events, 5, 512).expect("builds"));
+        let all = embed(&events);
+        let mut order: Vec<usize> = (0..events.len()).collect();
+        Stream::new(1, "order", 0).shuffle(&mut order);
+        for batch in [1, 2, 7, 63, 64, 65, 203] {
+            for chunk in order.chunks(batch) {
+                let some = embed(&chunk.iter().map(|i| events[*i].clone()).collect::<Vec<_>>());
+                for (row, event) in chunk.iter().enumerate() {
+                    assert!(some.row(row) == all.row(*event), "event {event} in a batch of {batch}");
+                    assert_eq!(some.norms[row].to_bits(), all.norms[*event].to_bits());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_untrained_encoder_starts_as_it_should() {
+        let events = events(400);
+        let tokenizer = trained_tokenizer(&events);
+        let corpus = Corpus::build(&tokenizer, &events, 5, 512).expect("builds");
+        let counts = corpus.document_frequencies(tokenizer.vocab_size());
+        for token_init in [TokenInit::Idf, TokenInit::Uniform] {
+            let config = Model { token_init, embedding_dim: 64, hidden_dim: 64, ..small() };
+            let init = |config: &Model, seed| StaticEncoder::init(config, counts.len(), &counts, corpus.texts(), seed);
+            let encoder = init(&config, 1).expect("fits");
+            assert!(encoder == init(&config, 1).expect("fits") && encoder != init(&config, 2).expect("fits"));
+            // Residual with a last layer of zeros: the head changes nothing yet.
+            let plain = init(&Model { num_layers: 0, ..config.clone() }, 1).expect("fits");
+            let embedded = encoder.embed(&corpus);
+            assert!(embedded == plain.embed(&corpus));
+            let mean = embedded.norms.iter().sum::<f32>() / embedded.len() as f32;
+            assert!((0.7..1.5).contains(&mean), "{token_init:?}: mean norm {mean}");
+            assert_eq!(encoder.span_weights, vec![0.0; 14]);
+            let first = &encoder.layers[0].weight;
+            let largest = first.iter().fold(0f32, |a, b| a.max(b.abs()));
+            assert!((0.12..=0.125).contains(&largest), "1/√64, not {largest}");
+        }
+    }
+
+    #[test]
+    fn rarer_tokens_are_longer() {
+        let lengths = token_lengths(TokenInit::Idf, 4, &[100, 10, 1, 0], 100);
+        assert!(lengths.is_sorted_by(|a, b| a < b), "{lengths:?}");
+        let uniform = token_lengths(TokenInit::Uniform, 4, &[100, 10, 1, 0], 100);
+        assert!(uniform.iter().all(|l| (l - 1.11f32.sqrt()).abs() < 1e-6), "{uniform:?}");
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_refused() {
+        let refused = |config: Model| match StaticEncoder::init(&config, 3, &[], 0, 0) {
+            Err(EncoderError::Config { field, .. }) => field,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refused(Model { embedding_dim: 0, ..small() }), "embedding_dim");
+        assert_eq!(refused(Model { hidden_dim: 9000, ..small() }), "hidden_dim");
+        assert_eq!(refused(Model { num_layers: 9, ..small() }), "num_layers");
+        assert_eq!(refused(Model { span_window: 127, ..small() }), "span_window");
+        assert_eq!(refused(Model { max_tokens: 0, ..small() }), "max_tokens");
+        assert_eq!(refused(Model { hidden_dim: 34, ..small() }), "residual");
+    }
+}

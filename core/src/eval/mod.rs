@@ -1,0 +1,23 @@
+//! Evaluation: from bundles and the embeddings of their texts to scores, items, summaries and a scoreboard.
+//!
+//! The way through: [`score()`] turns every bundle into a [`Score`]; [`items()`] names them for the items file;
+//! [`Summary::of`] condenses a group of them; [`sanity()`] says how far the pass rate can be believed; [`scoreboard()`]
+//! puts all of it into one document, and [`compare_baseline`] sets two such documents side by side. Nothing here reads
+//! a file or a clock: paths, hashes and timestamps come as arguments.
+
+mod compare;
+mod interval;
+mod items;
+mod numeric;
+mod sanity;
+mod score;
+mod scoreboard;
+mod summary;
+
+pub use compare::{BaselineComparison, Change, Flips, Match, compare_baseline, flips, match_headers};
+pub use interval::{Interval, LEVEL, METHOD, Z, wilson};
+pub use items::{GroupKind, Item, items, read_items, write_items};
+pub use sanity::{Chance, ChanceLevel, Sanity, Similarity, Space, Spread, TierOrder, Warning, ZeroVectors, sanity};
+pub use score::{Score, WORST_MARGIN, score};
+pub use scoreboard::{Checkpoint, EvalHeader, Inputs, Scoreboard, scoreboard};
+pub use summary::{Summary, quantile, summaries_by_pool, summaries_by_tier};

@@ -1,0 +1,22 @@
+//! Kernels: one file each, named as its WGSL file in `shaders/`, with a plain scalar reference and the fast CPU form.
+//!
+//! To add one: write `shaders/NAME.wgsl` and `kernels/NAME.rs`, add a [`Kernel`] to [`KERNELS`], and run
+//! `CRUCIBLE_BLESS=1 cargo test -p crucible-core --lib kernels`, which reads the bindings of all WGSL files into
+//! `interfaces.rs`.
+
+pub mod activation;
+pub mod adamw;
+pub mod dropout;
+pub mod info_nce;
+pub mod interfaces;
+pub mod matmul;
+pub mod pool;
+pub mod pool_weights;
+#[cfg(all(test, feature = "gpu", not(target_arch = "wasm32")))]
+mod reflection;
+pub mod simd;
+pub mod similarity;
+mod table;
+pub mod triplet;
+
+pub use table::{Access, Argument, Interface, KERNELS, Kernel, Uniform, kernel};

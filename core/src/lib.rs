@@ -1,0 +1,21 @@
+//! The core of Crucible: data, bundles, encoders, training, evaluation and guardrails.
+//!
+//! It takes bytes, readers, clocks and seeds as arguments and knows no files, terminals or threads beyond
+//! [`parallel`]; so it runs the same natively and in a browser.
+
+pub mod backend;
+pub mod bundles;
+pub mod config;
+pub mod curriculum;
+pub mod data;
+pub mod embeddings;
+pub mod encoder;
+pub mod eval;
+pub mod guardrails;
+pub mod kernels;
+pub mod lexical;
+pub mod parallel;
+pub mod probe;
+pub mod rng;
+pub mod sample;
+pub mod train;

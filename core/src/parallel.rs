@@ -1,0 +1,49 @@
+//! The one place that knows about threads.
+//!
+//! Work is cut into blocks whose size does not depend on the number of threads, and results come back in order, so a
+//! result never depends on how many threads there were. Without the `parallel` feature (as in the browser) the same
+//! blocks run one after another.
+
+/// `f(0..n)` collected in order.
+pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        (0..n).into_par_iter().map(f).collect()
+    }
+    #[cfg(not(feature = "parallel"))]
+    (0..n).map(f).collect()
+}
+
+/// Calls `f(block number, block)` for consecutive blocks of `block` items; the last may be shorter.
+pub fn for_blocks<T: Send>(items: &mut [T], block: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
+    assert!(block > 0, "blocks hold at least one item");
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        items.par_chunks_mut(block).enumerate().for_each(|(i, b)| f(i, b));
+    }
+    #[cfg(not(feature = "parallel"))]
+    items.chunks_mut(block).enumerate().for_each(|(i, b)| f(i, b));
+}
+
+/// Calls `f` on every item; the order in which they run is open.
+pub fn for_each<T: Send>(items: Vec<T>, f: impl Fn(T) + Sync + Send) {
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        items.into_par_iter().with_max_len(1).for_each(f);
+    }
+    #[cfg(not(feature = "parallel"))]
+    items.into_iter().for_each(f);
+}
+
+/// Runs both, at the same time where there are two threads.
+pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    #[cfg(feature = "parallel")]
+    {
+        rayon::join(a, b)
+    }
+    #[cfg(not(feature = "parallel"))]
+    (a(), b())
+}

@@ -1,0 +1,168 @@
+//! A batch as the step needs it: tokens of all its texts, grouped by table row, with everything random already drawn.
+//!
+//! It is made from indices alone and depends on `(seed, step)` only, so batches of many steps are made side by side.
+
+use crate::data::BundleSet;
+use crate::encoder::Corpus;
+use crate::kernels::pool_weights::bucket;
+use crate::rng::Stream;
+
+/// One batch. Texts are the anchors, then the positives, then all negatives bundle by bundle; candidates are the
+/// texts after the anchors.
+#[derive(Default)]
+pub struct Batch {
+    /// Bundles in the batch; also the number of anchors and of positives.
+    pub anchors: usize,
+    /// `[tokens]`: rows of the token table.
+    pub ids: Vec<u32>,
+    /// `[texts + 1]`: where each text begins in `ids`.
+    pub starts: Vec<u32>,
+    /// `[tokens]`: the text of each token.
+    pub text_of: Vec<u32>,
+    /// `[tokens]`: buckets by distance to the span; empty for a plain mean.
+    pub buckets: Vec<u8>,
+    /// Distinct rows, ascending.
+    pub rows: Vec<u32>,
+    /// `[rows + 1]`: where each row's occurrences begin in `occurrences`.
+    pub segments: Vec<u32>,
+    /// `[tokens]`: token positions grouped by row, ascending within it.
+    pub occurrences: Vec<u32>,
+    /// `[texts]`: the sense of each text.
+    pub senses: Vec<u32>,
+    /// `[texts]`: the distinct text behind each text.
+    pub texts: Vec<u32>,
+    /// `[anchors + 1]`: where each bundle's negatives begin among the candidates.
+    pub negatives: Vec<u32>,
+    /// Seed of this step's dropout mask.
+    pub dropout_seed: u32,
+}
+
+impl Batch {
+    /// Texts in the batch.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.senses.len()
+    }
+
+    /// Whether it holds no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.senses.is_empty()
+    }
+}
+
+/// Makes batches.
+pub struct Batcher<'a> {
+    /// The bundles.
+    pub set: &'a BundleSet,
+    /// Their events' tokens.
+    pub corpus: &'a Corpus,
+    /// `[events]`: a number for each event's sense.
+    pub senses: Vec<u32>,
+    /// Rows of the token table.
+    pub vocab: usize,
+    /// Whether pooling is weighted by distance to the span.
+    pub weighted: bool,
+    /// Its window.
+    pub window: usize,
+    /// Share of tokens left out.
+    pub token_dropout: f64,
+    /// The run's seed.
+    pub seed: u64,
+}
+
+/// Numbers the senses of events in order of first appearance.
+#[must_use]
+pub fn number_senses(set: &BundleSet) -> Vec<u32> {
+    let mut known = std::collections::HashMap::new();
+    set.events
+        .iter()
+        .map(|event| {
+            let next = known.len() as u32;
+            *known.entry(event.sense.as_str()).or_insert(next)
+        })
+        .collect()
+}
+
+impl Batcher<'_> {
+    /// The batch of `bundles` at `step`.
+    #[must_use]
+    pub fn batch(&self, step: u64, bundles: &[u32]) -> Batch {
+        let mut stream = Stream::new(self.seed, "batch", step);
+        let mut batch = Batch { anchors: bundles.len(), dropout_seed: stream.bits32(), ..Batch::default() };
+        batch.starts.push(0);
+        let bundle = |&b: &u32| &self.set.bundles[b as usize];
+        for b in bundles.iter().map(bundle) {
+            self.push(&mut batch, b.anchor, &mut stream);
+        }
+        for b in bundles.iter().map(bundle) {
+            self.push(&mut batch, b.positive, &mut stream);
+        }
+        batch.negatives.push(bundles.len() as u32);
+        for b in bundles.iter().map(bundle) {
+            for negative in &b.negatives {
+                self.push(&mut batch, negative.event, &mut stream);
+            }
+            batch.negatives.push((batch.len() - bundles.len()) as u32);
+        }
+        group_by_row(&mut batch, self.vocab);
+        batch
+    }
+
+    fn push(&self, batch: &mut Batch, event: u32, stream: &mut Stream) {
+        let ids = self.corpus.ids(event as usize);
+        let first = batch.ids.len();
+        if self.weighted {
+            let span = self.corpus.span(event as usize);
+            batch.buckets.extend((0..ids.len()).map(|token| bucket(self.window, token, span)));
+        }
+        // 16 bits a token: the share is honoured to 1/65536.
+        let threshold = (self.token_dropout * 65_536.0) as u64;
+        if threshold == 0 || ids.len() < 2 {
+            batch.ids.extend_from_slice(ids);
+        } else {
+            let mut bits = 0;
+            for (i, id) in ids.iter().enumerate() {
+                bits = if i % 4 == 0 { stream.bits() } else { bits >> 16 };
+                if bits & 0xFFFF >= threshold {
+                    if self.weighted {
+                        batch.buckets[batch.ids.len()] = batch.buckets[first + i];
+                    }
+                    batch.ids.push(*id);
+                }
+            }
+            if batch.ids.len() == first {
+                // All were drawn: a text keeps at least its first token.
+                batch.ids.push(ids[0]);
+            }
+            if self.weighted {
+                batch.buckets.truncate(batch.ids.len());
+            }
+        }
+        batch.text_of.resize(batch.ids.len(), batch.senses.len() as u32);
+        batch.starts.push(batch.ids.len() as u32);
+        batch.senses.push(self.senses[event as usize]);
+        batch.texts.push(self.corpus.text_id(event as usize));
+    }
+}
+
+/// A counting sort of token positions by row: rows ascending, positions ascending within each.
+fn group_by_row(batch: &mut Batch, vocab: usize) {
+    let mut next = vec![0u32; vocab];
+    for &id in &batch.ids {
+        next[id as usize] += 1;
+    }
+    let mut at = 0;
+    for (row, count) in next.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+        batch.rows.push(row as u32);
+        batch.segments.push(at);
+        at += std::mem::replace(count, at);
+    }
+    batch.segments.push(at);
+    batch.occurrences = vec![0; batch.ids.len()];
+    for (position, &id) in batch.ids.iter().enumerate() {
+        let cell = &mut next[id as usize];
+        batch.occurrences[*cell as usize] = position as u32;
+        *cell += 1;
+    }
+}

@@ -1,0 +1,15 @@
+//! Training: batches, the step, the loop, and the state to resume from.
+
+mod batch;
+mod schedule;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+mod trainer;
+
+pub use batch::{Batch, Batcher, number_senses};
+pub use schedule::learning_rate;
+pub use state::StateError;
+pub use step::{Hyper, Moments, Optimizer, StepStats, Trainee};
+pub use trainer::{Metrics, Observer, Outcome, State, TrainError, Window, train};

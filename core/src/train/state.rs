@@ -1,0 +1,128 @@
+//! The resume state as one safetensors document: parameters, moments, and a JSON note under one metadata key.
+
+use super::step::{Moments, Optimizer};
+use super::trainer::{State, Window};
+use crate::encoder::StaticEncoder;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The metadata key.
+const KEY: &str = "crucible_resume";
+
+/// Why a resume state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Not such a file, or a broken one.
+    #[error("not a resume state: {0}")]
+    Broken(String),
+    /// Another configuration, other data or another seed.
+    #[error("the resume state belongs to another run ({0}); remove it, or train without --resume to start over")]
+    Other(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    version: u32,
+    run: String,
+    step: u64,
+    decay: f64,
+    losses: Vec<f64>,
+    window: Window,
+}
+
+impl State {
+    /// Bytes of the state; `run` identifies the run (a hash over configuration, data and seed).
+    ///
+    /// # Errors
+    /// When the library refuses, which it has no reason to.
+    pub fn to_bytes(&self, run: &str) -> Result<Vec<u8>, StateError> {
+        let note = Note {
+            version: 1,
+            run: run.to_owned(),
+            step: self.step,
+            decay: self.optimizer.decay,
+            losses: self.losses.clone(),
+            window: self.window.clone(),
+        };
+        let note = serde_json::to_string(&note).map_err(|e| StateError::Broken(e.to_string()))?;
+        let row_decay: &[u8] = bytemuck::cast_slice(&self.optimizer.row_decay);
+        let view =
+            |dtype, len, bytes| TensorView::new(dtype, vec![len], bytes).map_err(|e| StateError::Broken(e.to_string()));
+        let mut tensors = vec![("row_decay".to_owned(), view(Dtype::F64, row_decay.len() / 8, row_decay)?)];
+        for (name, data) in named(&self.encoder, &self.optimizer) {
+            tensors.push((name, view(Dtype::F32, data.len(), bytemuck::cast_slice(data))?));
+        }
+        safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), note)])))
+            .map_err(|e| StateError::Broken(e.to_string()))
+    }
+
+    /// Reads a state into `fresh`, a run's state before its first step.
+    ///
+    /// # Errors
+    /// A broken file, or one of another run.
+    pub fn from_bytes(bytes: &[u8], run: &str, mut fresh: Self) -> Result<Self, StateError> {
+        let broken = |e: &dyn std::fmt::Display| StateError::Broken(e.to_string());
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| broken(&e))?;
+        let note = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or_else(|| broken(&"no note inside"))?;
+        let note: Note = serde_json::from_str(note).map_err(|e| broken(&e))?;
+        if note.version != 1 {
+            return Err(StateError::Other(format!("format {}", note.version)));
+        }
+        if note.run != run {
+            return Err(StateError::Other("other settings, bundles or seed".to_owned()));
+        }
+        if note.losses.len() as u64 > note.step {
+            return Err(broken(&"more losses than steps"));
+        }
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(&e))?;
+        let names: Vec<String> = named(&fresh.encoder, &fresh.optimizer).into_iter().map(|(n, _)| n).collect();
+        for (name, target) in names.iter().zip(named_mut(&mut fresh.encoder, &mut fresh.optimizer)) {
+            let view = tensors.tensor(name).map_err(|e| broken(&e))?;
+            if view.dtype() != Dtype::F32 || view.data().len() != target.len() * 4 {
+                return Err(broken(&format!("tensor {name} has another size")));
+            }
+            target.iter_mut().zip(view.data().as_chunks::<4>().0).for_each(|(t, b)| *t = f32::from_le_bytes(*b));
+        }
+        let view = tensors.tensor("row_decay").map_err(|e| broken(&e))?;
+        if view.dtype() != Dtype::F64 || view.data().len() != fresh.optimizer.row_decay.len() * 8 {
+            return Err(broken(&"tensor row_decay has another size"));
+        }
+        let numbers = view.data().as_chunks::<8>().0;
+        fresh.optimizer.row_decay.iter_mut().zip(numbers).for_each(|(t, b)| *t = f64::from_le_bytes(*b));
+        fresh.optimizer.decay = note.decay;
+        Ok(Self { step: note.step, losses: note.losses, window: note.window, ..fresh })
+    }
+}
+
+fn named<'a>(encoder: &'a StaticEncoder, optimizer: &'a Optimizer) -> Vec<(String, &'a [f32])> {
+    let mut out: Vec<(String, &[f32])> = vec![
+        ("tokens".to_owned(), &encoder.tokens),
+        ("tokens.m".to_owned(), &optimizer.tokens.m),
+        ("tokens.v".to_owned(), &optimizer.tokens.v),
+        ("span".to_owned(), &encoder.span_weights),
+        ("span.m".to_owned(), &optimizer.span_weights.m),
+        ("span.v".to_owned(), &optimizer.span_weights.v),
+    ];
+    for (l, (layer, [weight, bias])) in encoder.layers.iter().zip(&optimizer.layers).enumerate() {
+        out.push((format!("{l}.weight"), &layer.weight));
+        out.push((format!("{l}.weight.m"), &weight.m));
+        out.push((format!("{l}.weight.v"), &weight.v));
+        out.push((format!("{l}.bias"), &layer.bias));
+        out.push((format!("{l}.bias.m"), &bias.m));
+        out.push((format!("{l}.bias.v"), &bias.v));
+    }
+    out
+}
+
+/// The same tensors in the same order.
+fn named_mut<'a>(encoder: &'a mut StaticEncoder, optimizer: &'a mut Optimizer) -> Vec<&'a mut [f32]> {
+    let Moments { m, v } = &mut optimizer.tokens;
+    let Moments { m: span_m, v: span_v } = &mut optimizer.span_weights;
+    let mut out: Vec<&mut [f32]> = vec![&mut encoder.tokens, m, v, &mut encoder.span_weights, span_m, span_v];
+    for (layer, [weight, bias]) in encoder.layers.iter_mut().zip(&mut optimizer.layers) {
+        out.extend([&mut layer.weight, &mut weight.m, &mut weight.v].map(|t| t.as_mut_slice()));
+        out.extend([&mut layer.bias, &mut bias.m, &mut bias.v].map(|t| t.as_mut_slice()));
+    }
+    out
+}

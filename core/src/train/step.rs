@@ -1,0 +1,568 @@
+//! One training step on the CPU: forward, loss, backward, clip, update.
+//!
+//! Every part runs over fixed blocks of texts, anchors or rows, so the bits do not depend on the number of threads.
+//! Rows of a block stay in the cache from pooling to the last layer and back.
+
+use super::batch::Batch;
+use crate::config::Loss;
+use crate::encoder::StaticEncoder;
+use crate::kernels::activation;
+use crate::kernels::adamw::{self, Step};
+use crate::kernels::matmul::{View, matmul, matmul_block};
+use crate::kernels::pool::{self, Texts};
+use crate::kernels::pool_weights;
+use crate::kernels::simd::{dot, widest};
+use crate::kernels::{dropout, info_nce, triplet};
+use crate::parallel;
+
+/// Texts that go through the encoder together.
+const TEXTS: usize = 32;
+/// Anchors whose similarities are computed together.
+const ANCHORS: usize = 16;
+/// Table rows that are updated together.
+const ROWS: usize = 128;
+
+/// First and second moments of one tensor.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moments {
+    /// Mean of gradients.
+    pub m: Vec<f32>,
+    /// Mean of squared gradients.
+    pub v: Vec<f32>,
+}
+
+impl Moments {
+    fn zeros(len: usize) -> Self {
+        Self { m: vec![0.0; len], v: vec![0.0; len] }
+    }
+}
+
+/// What the optimiser remembers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Optimizer {
+    /// Of the token table.
+    pub tokens: Moments,
+    /// Of θ.
+    pub span_weights: Moments,
+    /// Of weights and biases, layer by layer.
+    pub layers: Vec<[Moments; 2]>,
+    /// `[rows]`: `ln` of the decay that each row has received so far.
+    pub row_decay: Vec<f64>,
+    /// `ln Π (1 − lr_s·λ)` over all steps so far.
+    pub decay: f64,
+}
+
+impl Optimizer {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(encoder: &StaticEncoder) -> Self {
+        let dim = encoder.config.embedding_dim;
+        let of = |layer: &crate::encoder::Layer| [&layer.weight, &layer.bias].map(|t| Moments::zeros(t.len()));
+        Self {
+            tokens: Moments::zeros(encoder.tokens.len()),
+            span_weights: Moments::zeros(encoder.span_weights.len()),
+            layers: encoder.layers.iter().map(of).collect(),
+            row_decay: vec![0.0; encoder.tokens.len() / dim],
+            decay: 0.0,
+        }
+    }
+
+    /// Applies every row's pending decay to a copy of the table: what is exported.
+    pub fn settle(&self, tokens: &mut [f32], dim: usize) {
+        for (row, received) in tokens.chunks_mut(dim).zip(&self.row_decay) {
+            let factor = (self.decay - received).exp() as f32;
+            row.iter_mut().for_each(|x| *x *= factor);
+        }
+    }
+}
+
+/// What one step says of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepStats {
+    /// Mean loss of the batch.
+    pub loss: f64,
+    /// Global gradient norm before clipping.
+    pub gradient_norm: f64,
+}
+
+/// The step's constants.
+#[derive(Clone, Copy, Debug)]
+pub struct Hyper {
+    /// The loss.
+    pub loss: Loss,
+    /// Temperature of InfoNCE.
+    pub temperature: f32,
+    /// Margin of the triplet loss.
+    pub margin: f32,
+    /// Whether other bundles' texts are candidates.
+    pub in_batch: bool,
+    /// Largest gradient norm; 0: any.
+    pub clip: f64,
+    /// Weight decay λ.
+    pub weight_decay: f64,
+}
+
+/// Buffers that live from step to step.
+#[derive(Default)]
+struct Workspace {
+    weights: Vec<f32>,
+    /// Input of each layer: `[texts, in]`; the first is the pooled vectors.
+    inputs: Vec<Vec<f32>>,
+    /// Output of each layer before its activation: `[texts, out]`; backward, the gradient by it.
+    outputs: Vec<Vec<f32>>,
+    unit: Vec<f32>,
+    norms: Vec<f32>,
+    similarities: Vec<f32>,
+    d_anchors: Vec<f32>,
+    d_pooled: Vec<f32>,
+    d_rows: Vec<f32>,
+    /// Gradient of each token's weight, in the order of `occurrences`.
+    d_weights: Vec<f32>,
+    d_layers: Vec<[Vec<f32>; 2]>,
+}
+
+/// What a batch says of every parameter.
+#[cfg(test)]
+pub(super) struct Gradients {
+    pub(super) loss: f64,
+    /// `[batch.rows, dim]`.
+    pub(super) rows: Vec<f32>,
+    pub(super) theta: Vec<f32>,
+    /// Of weights and biases, layer by layer.
+    pub(super) layers: Vec<[Vec<f32>; 2]>,
+}
+
+/// A model in training.
+pub struct Trainee {
+    /// The encoder; the token table's decay may be pending ([`Optimizer::settle`]).
+    pub encoder: StaticEncoder,
+    /// The optimiser's memory.
+    pub optimizer: Optimizer,
+    work: Workspace,
+}
+
+fn sized(buffer: &mut Vec<f32>, len: usize) {
+    buffer.resize(len, 0.0);
+}
+
+/// Blocks of [`TEXTS`] rows of a buffer of `n` rows.
+fn blocks_of(buffer: &mut [f32], n: usize) -> std::slice::ChunksMut<'_, f32> {
+    let width = buffer.len() / n.max(1);
+    buffer.chunks_mut((width * TEXTS).max(1))
+}
+
+impl Trainee {
+    /// Starts or goes on.
+    #[must_use]
+    pub fn new(encoder: StaticEncoder, optimizer: Optimizer) -> Self {
+        Self { encoder, optimizer, work: Workspace::default() }
+    }
+
+    /// One step with learning rate `lr`; `t` counts from 1.
+    pub fn step(&mut self, batch: &Batch, hyper: &Hyper, t: u64, lr: f64) -> StepStats {
+        let (loss, d_theta) = self.compute(batch, hyper);
+        let norm = self.gradient_norm(&d_theta);
+        let clip = if hyper.clip > 0.0 && norm > hyper.clip { hyper.clip / norm } else { 1.0 };
+        self.update(batch, hyper, &Step::new(t, lr, clip as f32), lr, &d_theta);
+        StepStats { loss, gradient_norm: norm }
+    }
+
+    /// The mean loss, and the gradient: that of θ is returned, the rest lies in the workspace.
+    fn compute(&mut self, batch: &Batch, hyper: &Hyper) -> (f64, Vec<f32>) {
+        self.forward(batch);
+        let loss = self.loss(batch, hyper);
+        self.backward_head(batch);
+        self.backward_tokens(batch);
+        (loss, self.d_theta(batch))
+    }
+
+    /// The batch's loss and gradient, without a step.
+    #[cfg(test)]
+    pub(super) fn gradients(&mut self, batch: &Batch, hyper: &Hyper) -> Gradients {
+        let (loss, theta) = self.compute(batch, hyper);
+        Gradients { loss, rows: self.work.d_rows.clone(), theta, layers: self.work.d_layers.clone() }
+    }
+
+    fn forward(&mut self, batch: &Batch) {
+        let Self { encoder, work, .. } = self;
+        let (n, dim) = (batch.len(), encoder.config.embedding_dim);
+        let out_dim = encoder.layers.last().map_or(dim, |l| l.bias.len());
+        sized(&mut work.weights, batch.ids.len());
+        work.inputs.resize_with(encoder.layers.len().max(1), Vec::new);
+        work.outputs.resize_with(encoder.layers.len(), Vec::new);
+        sized(&mut work.inputs[0], n * dim);
+        for (l, layer) in encoder.layers.iter().enumerate() {
+            let width = layer.bias.len();
+            sized(&mut work.inputs[l], n * (layer.weight.len() / width));
+            sized(&mut work.outputs[l], n * width);
+        }
+        sized(&mut work.unit, n * out_dim);
+        sized(&mut work.norms, n);
+        let texts = Texts { ids: &batch.ids, starts: &batch.starts };
+        // One task a block, each with its own part of every buffer.
+        let mut weights = work.weights.as_mut_slice();
+        let mut inputs: Vec<_> = work.inputs.iter_mut().map(|b| blocks_of(b, n)).collect();
+        let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n)).collect();
+        let mut tasks = Vec::new();
+        for ((block, unit), norms) in
+            work.unit.chunks_mut(out_dim * TEXTS).enumerate().zip(work.norms.chunks_mut(TEXTS))
+        {
+            let first = block * TEXTS;
+            let tokens = batch.starts[first] as usize..batch.starts[(first + TEXTS).min(n)] as usize;
+            let (own, rest) = std::mem::take(&mut weights).split_at_mut(tokens.len());
+            weights = rest;
+            let inputs: Vec<&mut [f32]> = inputs.iter_mut().filter_map(Iterator::next).collect();
+            let outputs: Vec<&mut [f32]> = outputs.iter_mut().filter_map(Iterator::next).collect();
+            tasks.push((first, tokens.start, own, inputs, outputs, unit, norms));
+        }
+        let encoder = &*encoder;
+        parallel::for_each(tasks, |(first, first_token, weights, mut inputs, mut outputs, unit, norms)| {
+            widest(
+                #[inline(always)]
+                || {
+                    for (i, out) in inputs[0].chunks_mut(dim).enumerate() {
+                        let range = texts.range(first + i);
+                        let weights = &mut weights[range.start - first_token..range.end - first_token];
+                        if batch.buckets.is_empty() {
+                            weights.fill(1.0 / range.len().max(1) as f32);
+                        } else {
+                            pool_weights::forward(&encoder.span_weights, &batch.buckets[range.clone()], weights);
+                        }
+                        pool::forward(&encoder.tokens, &batch.ids[range], weights, out);
+                    }
+                },
+            );
+            head_forward(encoder, &mut inputs, &mut outputs, first, Some(batch.dropout_seed));
+            let last = outputs.last().map_or(&*inputs[0], |o| &**o);
+            widest(
+                #[inline(always)]
+                || {
+                    for (i, (out, y)) in unit.chunks_mut(out_dim).zip(last.chunks(out_dim)).enumerate() {
+                        out.copy_from_slice(y);
+                        if encoder.config.residual && !encoder.layers.is_empty() {
+                            out.iter_mut().zip(&inputs[0][i * dim..]).for_each(|(o, x)| *o += x);
+                        }
+                        norms[i] = dot(out, out).sqrt();
+                        let scale = if norms[i] > 0.0 { 1.0 / norms[i] } else { 0.0 };
+                        out.iter_mut().for_each(|o| *o *= scale);
+                    }
+                },
+            );
+        });
+    }
+
+    /// The mean loss; leaves the gradient by similarities and by the anchors' unit vectors behind.
+    fn loss(&mut self, batch: &Batch, hyper: &Hyper) -> f64 {
+        let work = &mut self.work;
+        let (n, anchors) = (batch.len(), batch.anchors);
+        let dim = work.unit.len() / n.max(1);
+        let candidates = n - anchors;
+        sized(&mut work.similarities, anchors * candidates);
+        sized(&mut work.d_anchors, anchors * dim);
+        let (a, c) = work.unit.split_at(anchors * dim);
+        let c = View::new(c, candidates, dim);
+        let scale = 1.0 / anchors.max(1) as f32;
+        let blocks =
+            work.similarities.chunks_mut((ANCHORS * candidates).max(1)).zip(work.d_anchors.chunks_mut(ANCHORS * dim));
+        let mut losses = vec![0f32; anchors];
+        let tasks: Vec<_> = blocks.zip(losses.chunks_mut(ANCHORS)).enumerate().collect();
+        parallel::for_each(tasks, |(block, ((s, d_anchors), losses))| {
+            let rows = losses.len();
+            matmul_block(s, View::new(&a[block * ANCHORS * dim..][..rows * dim], rows, dim), c.t(), false);
+            widest(
+                #[inline(always)]
+                || {
+                    for (i, (row, loss)) in s.chunks_mut(candidates).zip(losses).enumerate() {
+                        let anchor = block * ANCHORS + i;
+                        let own = batch.negatives[anchor] as usize..batch.negatives[anchor + 1] as usize;
+                        *loss = match hyper.loss {
+                            Loss::InfoNce => {
+                                mask(row, batch, anchor, &own, hyper.in_batch);
+                                info_nce::row(row, anchor, 1.0 / hyper.temperature, scale)
+                            }
+                            Loss::Triplet => triplet::row(row, anchor, own, hyper.margin, scale),
+                        };
+                    }
+                },
+            );
+            matmul_block(d_anchors, View::new(s, rows, candidates), c, false);
+        });
+        losses.iter().map(|l| f64::from(*l)).sum::<f64>() / anchors.max(1) as f64
+    }
+
+    /// From the gradient by similarities to that by pooled vectors, weights and biases.
+    fn backward_head(&mut self, batch: &Batch) {
+        let Self { encoder, work, .. } = self;
+        let encoder = &*encoder;
+        let (n, anchors) = (batch.len(), batch.anchors);
+        let dim = encoder.config.embedding_dim;
+        let out_dim = work.unit.len() / n.max(1);
+        let candidates = n - anchors;
+        sized(&mut work.d_pooled, n * dim);
+        let similarities = View::new(&work.similarities, anchors, candidates);
+        let a = View::new(&work.unit[..anchors * out_dim], anchors, out_dim);
+        let (unit, norms, d_anchors) = (&work.unit, &work.norms, &work.d_anchors);
+        let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n)).collect();
+        let mut tasks = Vec::new();
+        for (block, d_pooled) in work.d_pooled.chunks_mut(dim * TEXTS).enumerate() {
+            let outputs: Vec<&mut [f32]> = outputs.iter_mut().filter_map(Iterator::next).collect();
+            tasks.push((block * TEXTS, d_pooled, outputs));
+        }
+        parallel::for_each(tasks, |(first, d_pooled, mut outputs)| {
+            let rows = d_pooled.len() / dim;
+            let mut d = vec![0.0; rows * out_dim];
+            // A block may hold anchors, then candidates.
+            let split = anchors.saturating_sub(first).min(rows);
+            d[..split * out_dim].copy_from_slice(&d_anchors[first.min(anchors) * out_dim..][..split * out_dim]);
+            if split < rows {
+                let columns = first + split - anchors..first + rows - anchors;
+                matmul_block(&mut d[split * out_dim..], similarities.columns(columns).t(), a, false);
+            }
+            widest(
+                #[inline(always)]
+                || {
+                    for (i, d) in d.chunks_mut(out_dim).enumerate() {
+                        let (h, norm) = (&unit[(first + i) * out_dim..][..out_dim], norms[first + i]);
+                        let along = dot(h, d);
+                        let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+                        d.iter_mut().zip(h).for_each(|(d, h)| *d = (*d - along * h) * scale);
+                    }
+                },
+            );
+            head_backward(encoder, &mut outputs, d, d_pooled, first, batch.dropout_seed);
+        });
+        work.d_layers.resize_with(encoder.layers.len(), Default::default);
+        for (l, layer) in encoder.layers.iter().enumerate() {
+            let width = layer.bias.len();
+            let [d_weight, d_bias] = &mut work.d_layers[l];
+            sized(d_weight, layer.weight.len());
+            d_bias.clear();
+            d_bias.resize(width, 0.0);
+            let d_out = View::new(&work.outputs[l], n, width);
+            matmul(d_weight, d_out.t(), View::new(&work.inputs[l], n, layer.weight.len() / width), false);
+            widest(
+                #[inline(always)]
+                || {
+                    for row in work.outputs[l].chunks(width) {
+                        d_bias.iter_mut().zip(row).for_each(|(b, d)| *b += d);
+                    }
+                },
+            );
+        }
+    }
+
+    /// Gradients of the batch's table rows, and of each token's weight.
+    fn backward_tokens(&mut self, batch: &Batch) {
+        let Self { encoder, work, .. } = self;
+        let dim = encoder.config.embedding_dim;
+        let weighted = !batch.buckets.is_empty();
+        sized(&mut work.d_rows, batch.rows.len() * dim);
+        sized(&mut work.d_weights, if weighted { batch.ids.len() } else { 0 });
+        let (tokens, d_pooled, weights) = (&encoder.tokens, &work.d_pooled, &work.weights);
+        let mut d_weights = work.d_weights.as_mut_slice();
+        let mut tasks = Vec::new();
+        for (block, d_rows) in work.d_rows.chunks_mut(dim * ROWS).enumerate() {
+            let first = block * ROWS;
+            let last = (first + ROWS).min(batch.rows.len());
+            let count = (batch.segments[last] - batch.segments[first]) as usize;
+            let (own, rest) = std::mem::take(&mut d_weights).split_at_mut(if weighted { count } else { 0 });
+            d_weights = rest;
+            tasks.push((first, d_rows, own));
+        }
+        parallel::for_each(tasks, |(first, d_rows, d_weights)| {
+            widest(
+                #[inline(always)]
+                || {
+                    let mut at = 0;
+                    for (i, out) in d_rows.chunks_mut(dim).enumerate() {
+                        let r = first + i;
+                        let row = &tokens[batch.rows[r] as usize * dim..][..dim];
+                        let occurrences =
+                            &batch.occurrences[batch.segments[r] as usize..batch.segments[r + 1] as usize];
+                        let take = weighted.then_some(
+                            #[inline(always)]
+                            |_: u32, d: f32| {
+                                d_weights[at] = d;
+                                at += 1;
+                            },
+                        );
+                        pool::backward(row, d_pooled, occurrences, &batch.text_of, weights, out, take);
+                    }
+                },
+            );
+        });
+    }
+
+    /// Gradient of θ.
+    fn d_theta(&mut self, batch: &Batch) -> Vec<f32> {
+        let mut sums = vec![0f64; self.encoder.span_weights.len()];
+        if !batch.buckets.is_empty() {
+            let mut by_token = vec![0f32; batch.ids.len()];
+            for (o, d) in batch.occurrences.iter().zip(&self.work.d_weights) {
+                by_token[*o as usize] = *d;
+            }
+            let texts = Texts { ids: &batch.ids, starts: &batch.starts };
+            for t in 0..batch.len() {
+                let r = texts.range(t);
+                pool_weights::backward(
+                    &batch.buckets[r.clone()],
+                    &self.work.weights[r.clone()],
+                    &by_token[r],
+                    &mut sums,
+                );
+            }
+        }
+        sums.into_iter().map(|x| x as f32).collect()
+    }
+
+    fn gradient_norm(&self, d_theta: &[f32]) -> f64 {
+        let square = |x: &[f32]| {
+            f64::from(widest(
+                #[inline(always)]
+                || dot(x, x),
+            ))
+        };
+        let block = ROWS * self.encoder.config.embedding_dim;
+        let rows = &self.work.d_rows;
+        let of_rows =
+            parallel::map(rows.len().div_ceil(block), |i| square(&rows[i * block..((i + 1) * block).min(rows.len())]));
+        let of_layers = self.work.d_layers.iter().flatten().map(|g| square(g));
+        (of_rows.into_iter().sum::<f64>() + of_layers.sum::<f64>() + square(d_theta)).sqrt()
+    }
+
+    fn update(&mut self, batch: &Batch, hyper: &Hyper, step: &Step, lr: f64, d_theta: &[f32]) {
+        let Self { encoder, optimizer, work } = self;
+        let dim = encoder.config.embedding_dim;
+        optimizer.decay += (1.0 - lr * hyper.weight_decay).ln();
+        let dense_decay = (1.0 - lr * hyper.weight_decay) as f32;
+        for ((layer, moments), d) in encoder.layers.iter_mut().zip(&mut optimizer.layers).zip(&work.d_layers) {
+            // Biases are not decayed, as is usual.
+            for (i, (p, decay)) in [(&mut layer.weight, dense_decay), (&mut layer.bias, 1.0)].into_iter().enumerate() {
+                let Moments { m, v } = &mut moments[i];
+                widest(
+                    #[inline(always)]
+                    || adamw::update(step, decay, p, m, v, &d[i]),
+                );
+            }
+        }
+        let Moments { m, v } = &mut optimizer.span_weights;
+        adamw::update(step, 1.0, &mut encoder.span_weights, m, v, d_theta);
+        let (decay, decays) = (optimizer.decay, hyper.weight_decay != 0.0);
+        let Optimizer { tokens: Moments { m, v }, row_decay, .. } = optimizer;
+        // Rows ascend, so each block of them lies in a stretch of the table of its own.
+        let mut stretches =
+            (encoder.tokens.as_mut_slice(), m.as_mut_slice(), v.as_mut_slice(), row_decay.as_mut_slice());
+        let mut taken = 0;
+        let mut tasks = Vec::new();
+        for (rows, d_rows) in batch.rows.chunks(ROWS).zip(work.d_rows.chunks(ROWS * dim)) {
+            let end = rows.last().map_or(taken, |r| *r as usize + 1);
+            let (p, p_rest) = stretches.0.split_at_mut((end - taken) * dim);
+            let (m, m_rest) = stretches.1.split_at_mut((end - taken) * dim);
+            let (v, v_rest) = stretches.2.split_at_mut((end - taken) * dim);
+            let (received, received_rest) = stretches.3.split_at_mut(end - taken);
+            stretches = (p_rest, m_rest, v_rest, received_rest);
+            tasks.push((taken, rows, d_rows, p, m, v, received));
+            taken = end;
+        }
+        parallel::for_each(tasks, |(base, rows, d_rows, p, m, v, received)| {
+            widest(
+                #[inline(always)]
+                || {
+                    for (row, d) in rows.iter().zip(d_rows.chunks(dim)) {
+                        let at = *row as usize - base;
+                        let mut factor = 1.0;
+                        if decays {
+                            factor = (decay - received[at]).exp() as f32;
+                            received[at] = decay;
+                        }
+                        let cells = at * dim..(at + 1) * dim;
+                        adamw::update(step, factor, &mut p[cells.clone()], &mut m[cells.clone()], &mut v[cells], d);
+                    }
+                },
+            );
+        });
+    }
+}
+
+/// Runs a block of pooled vectors (`inputs[0]`) through the head; `first` is the block's first text. With a dropout
+/// seed, hidden units are zeroed by a hash of `(seed, layer, text, unit)`.
+fn head_forward(
+    encoder: &StaticEncoder,
+    inputs: &mut [&mut [f32]],
+    outputs: &mut [&mut [f32]],
+    first: usize,
+    dropout_seed: Option<u32>,
+) {
+    for (l, layer) in encoder.layers.iter().enumerate() {
+        let width = layer.bias.len();
+        let depth = layer.weight.len() / width;
+        let rows = outputs[l].len() / width;
+        let weight = View::new(&layer.weight, width, depth);
+        matmul_block(outputs[l], View::new(inputs[l], rows, depth), weight.t(), false);
+        widest(
+            #[inline(always)]
+            || {
+                for row in outputs[l].chunks_mut(width) {
+                    row.iter_mut().zip(&layer.bias).for_each(|(y, b)| *y += b);
+                }
+                if l + 1 < encoder.layers.len() {
+                    inputs[l + 1].copy_from_slice(outputs[l]);
+                    activation::forward(encoder.config.activation, inputs[l + 1]);
+                    if let Some(seed) = dropout_seed {
+                        let offset = (first * width) as u32;
+                        dropout::apply(inputs[l + 1], encoder.config.dropout, seed.wrapping_add(l as u32), offset);
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Backward through the head: `d` is the gradient by its output; leaves the gradient by each layer's output in
+/// `outputs` and that by the pooled vectors in `d_pooled`.
+fn head_backward(
+    encoder: &StaticEncoder,
+    outputs: &mut [&mut [f32]],
+    mut d: Vec<f32>,
+    d_pooled: &mut [f32],
+    first: usize,
+    dropout_seed: u32,
+) {
+    let through = (encoder.config.residual && !encoder.layers.is_empty()).then(|| d.clone());
+    for (l, layer) in encoder.layers.iter().enumerate().rev() {
+        let width = layer.bias.len();
+        let depth = layer.weight.len() / width;
+        let rows = outputs[l].len() / width;
+        if l + 1 < encoder.layers.len() {
+            widest(
+                #[inline(always)]
+                || {
+                    let offset = (first * width) as u32;
+                    dropout::apply(&mut d, encoder.config.dropout, dropout_seed.wrapping_add(l as u32), offset);
+                    activation::backward(encoder.config.activation, outputs[l], &mut d);
+                },
+            );
+        }
+        outputs[l].copy_from_slice(&d);
+        d.resize(rows * depth, 0.0);
+        matmul_block(&mut d, View::new(outputs[l], rows, width), View::new(&layer.weight, width, depth), false);
+    }
+    d_pooled.copy_from_slice(&d);
+    if let Some(through) = through {
+        d_pooled.iter_mut().zip(&through).for_each(|(d, t)| *d += t);
+    }
+}
+
+/// Hides what an anchor must not be pushed away from: other candidates of its sense, its own text, and, without
+/// in-batch candidates, everything but its bundle's own.
+#[inline(always)]
+fn mask(row: &mut [f32], batch: &Batch, anchor: usize, own: &std::ops::Range<usize>, in_batch: bool) {
+    let (sense, text) = (batch.senses[anchor], batch.texts[anchor]);
+    let candidates = batch.senses[batch.anchors..].iter().zip(&batch.texts[batch.anchors..]);
+    for (j, (s, (other_sense, other_text))) in row.iter_mut().zip(candidates).enumerate() {
+        let hidden = *other_sense == sense || *other_text == text || !(in_batch || own.contains(&j));
+        if hidden && j != anchor {
+            *s = f32::NEG_INFINITY;
+        }
+    }
+}

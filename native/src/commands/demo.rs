@@ -1,0 +1,224 @@
+//! `crucible demo`: the whole loop on generated sample data.
+//!
+//! It trains twice on the same bundles. The second time the legacy pool is diluted: every tier2 bundle is declared a
+//! legacy killer, as uncontrolled expansion does. The dilution guardrail stops that run; the demo acknowledges it and
+//! trains all the same, so that its price can be read off the table. All files stay in the output folder.
+
+use crate::checkpoint::Loaded;
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output;
+use crate::signals::Stop;
+use crate::training::{self, Inputs, Summary};
+use crucible_core::bundles::{Settings, Similarity, SplitBy, generate, split_events};
+use crucible_core::config::{Config, Tier3Ratios};
+use crucible_core::curriculum::exposure;
+use crucible_core::data::{BundleSet, Event, Tier};
+use crucible_core::eval::{self, Score};
+use crucible_core::sample::{self, SampleSpec};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where everything is written; files of an earlier demo are replaced
+    #[arg(long, value_name = "DIR", default_value = "crucible-demo")]
+    pub output_dir: PathBuf,
+    /// Optimiser steps of each run
+    #[arg(long, default_value_t = 2500)]
+    pub steps: u64,
+    /// Seed of data, bundles and training
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+}
+
+/// One row of the closing table.
+#[derive(Debug, Serialize)]
+struct Row {
+    run: &'static str,
+    legacy_bundles: u64,
+    looks_per_legacy_bundle: Option<f64>,
+    guardrail: String,
+    frozen_tier3: eval::Summary,
+    frozen_overall: eval::Summary,
+    organic_overall: eval::Summary,
+    training: Option<Summary>,
+}
+
+struct Material {
+    train: BundleSet,
+    frozen: BundleSet,
+    organic: BundleSet,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// The output folder can't be written.
+pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
+    let dir = &args.output_dir;
+    output::create_folder(dir)?;
+    let stop = Stop::listen()?;
+    ctx.reporter.note("1/4 sample data → events → tiered bundles");
+    let material = material(args)?;
+    ctx.reporter.note("2/4 train on the bundles, each legacy killer seen often enough");
+    let config = config(args);
+    let healthy = trial(&material, material.train.clone(), &config, "healthy", args, &stop, ctx)?;
+    let Some(healthy) = healthy else { return Ok(stop.exit().unwrap_or(Exit::Interrupted)) };
+    ctx.reporter.note("3/4 the same again, with every tier2 bundle thrown into the legacy pool");
+    let diluted = trial(&material, dilute(&material.train), &config, "diluted", args, &stop, ctx)?;
+    let Some(diluted) = diluted else { return Ok(stop.exit().unwrap_or(Exit::Interrupted)) };
+    ctx.reporter.note("4/4 both questions, side by side\n");
+    let chance = chance(&material.frozen);
+    let rows = [healthy, diluted];
+    ctx.print(&rows, &text(&rows, chance, args))?;
+    Ok(Exit::Success)
+}
+
+fn material(args: &Args) -> CliResult<Material> {
+    let data = sample::generate(&SampleSpec { seed: args.seed, ..SampleSpec::default() });
+    let (known, held_out) = split_events(&data.train, 0.2, args.seed, SplitBy::Document);
+    let pick = |which: &[usize]| which.iter().map(|i| data.train[*i].clone()).collect::<Vec<Event>>();
+    let bundles = |events: &[Event]| {
+        generate(events, Similarity::Lexical, &Settings::default(), args.seed)
+            .map(|(set, _)| set)
+            .map_err(|e| CliError::new(Exit::Error, e.to_string()))
+    };
+    let dir = &args.output_dir;
+    output::write_json_lines(&dir.join("events.jsonl"), &pick(&known))?;
+    output::write_json_lines(&dir.join("organic_events.jsonl"), &data.organic)?;
+    let material = Material {
+        train: bundles(&pick(&known))?,
+        frozen: bundles(&pick(&held_out))?,
+        organic: bundles(&data.organic)?,
+    };
+    write_set(&dir.join("train_bundles.jsonl"), &material.train)?;
+    write_set(&dir.join("frozen_eval.jsonl"), &material.frozen)?;
+    write_set(&dir.join("organic_eval.jsonl"), &material.organic)?;
+    Ok(material)
+}
+
+fn write_set(path: &Path, set: &BundleSet) -> CliResult<()> {
+    let mut file = output::AtomicFile::create(path)?;
+    set.write(&mut file).map_err(|e| CliError::io("write", path, &e))?;
+    file.commit()
+}
+
+fn config(args: &Args) -> Config {
+    let mut config = Config::default();
+    config.training.steps = args.steps;
+    config.curriculum.tier_probabilities = [0.5, 0.3, 0.2];
+    // The sample holds no mined and no expanded killers yet.
+    config.curriculum.tier3_ratios = Tier3Ratios { legacy: 1.0, organic: 0.0, expanded: 0.0 };
+    config.guardrails.enabled = true;
+    config.experiment.seeds = vec![args.seed];
+    config.model.vocab_size = 4000;
+    config
+}
+
+/// What uncontrolled expansion does: easier bundles called legacy killers.
+fn dilute(set: &BundleSet) -> BundleSet {
+    let mut diluted = set.clone();
+    for bundle in &mut diluted.bundles {
+        if bundle.metadata.tier == Some(Tier::Robust) {
+            bundle.metadata.tier = Some(Tier::Adversarial);
+        }
+    }
+    diluted
+}
+
+/// Trains and evaluates; none when interrupted.
+fn trial(
+    material: &Material,
+    set: BundleSet,
+    config: &Config,
+    name: &'static str,
+    args: &Args,
+    stop: &Stop,
+    ctx: &Context,
+) -> CliResult<Option<Row>> {
+    let exposures = exposure::exposures(config, set.pool_counts().map(|n| n as u64));
+    let mut config = config.clone();
+    let guardrail = match training::check_before(&config, &set, ctx) {
+        Ok(_) => "silent".to_owned(),
+        Err(error) if error.exit == Exit::Stopped => {
+            ctx.reporter.note(format!("    {}", error.message));
+            ctx.reporter.note("    The demo goes on with guardrails off, to show what that costs.");
+            config.guardrails.enabled = false;
+            "G1 stopped it".to_owned()
+        }
+        Err(error) => return Err(error),
+    };
+    let inputs = Inputs::prepare(set, &config)?;
+    let dir = args.output_dir.join(name);
+    let summary = training::run_seed(&inputs, &config, args.seed, &dir, false, stop, ctx)?;
+    if !summary.finished {
+        return Ok(None);
+    }
+    let frozen = scores(&dir, &material.frozen)?;
+    let organic = scores(&dir, &material.organic)?;
+    let tier3 = material.frozen.bundles.iter().zip(&frozen).filter(|(b, _)| b.metadata.tier == Some(Tier::Adversarial));
+    let legacy = exposures.pools.first();
+    Ok(Some(Row {
+        run: name,
+        legacy_bundles: legacy.map_or(0, |p| p.size),
+        looks_per_legacy_bundle: legacy.and_then(|p| p.expected),
+        guardrail,
+        frozen_tier3: eval::Summary::of(tier3.map(|(_, s)| s)),
+        frozen_overall: eval::Summary::of(&frozen),
+        organic_overall: eval::Summary::of(&organic),
+        training: Some(summary),
+    }))
+}
+
+fn scores(dir: &Path, set: &BundleSet) -> CliResult<Vec<Score>> {
+    let vectors = Loaded::read(&dir.join(training::CHECKPOINT))?.embed(&set.events)?;
+    Ok(eval::score(set, &vectors))
+}
+
+fn chance(set: &BundleSet) -> f64 {
+    let sum: f64 = set.bundles.iter().map(|b| 1.0 / (1.0 + b.negatives.len() as f64)).sum();
+    sum / set.bundles.len().max(1) as f64
+}
+
+fn text(rows: &[Row], chance: f64, args: &Args) -> String {
+    let cell = |s: &eval::Summary| match (s.pass_rate, &s.ci95) {
+        (Some(rate), Some(ci)) => format!("{:.1} % [{:.1}, {:.1}]", rate * 100.0, ci.low * 100.0, ci.high * 100.0),
+        _ => "-".to_owned(),
+    };
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{:<9} {:>7} {:>6}  {:<14} {:<22} {:<22} {:<22}",
+        "run", "legacy", "looks", "guardrail", "kept: frozen tier3", "kept: frozen, all", "new: organic holdout"
+    );
+    for row in rows {
+        let looks = row.looks_per_legacy_bundle.map_or_else(|| "-".to_owned(), |x| format!("{x:.1}"));
+        let _ = writeln!(
+            out,
+            "{:<9} {:>7} {looks:>6}  {:<14} {:<22} {:<22} {:<22}",
+            row.run,
+            row.legacy_bundles,
+            row.guardrail,
+            cell(&row.frozen_tier3),
+            cell(&row.frozen_overall),
+            cell(&row.organic_overall)
+        );
+    }
+    let dir = args.output_dir.display();
+    let _ = write!(
+        out,
+        "\nlegacy: bundles in the pool of known killers; looks: how often training is expected to see each.\n\
+         Percentages: bundles whose positive beats every negative, with the 95 % Wilson interval; guessing gives \
+         {:.1} %.\nOne seed each: intervals that overlap decide nothing between the runs.\n\n\
+         Try next:\n  \
+         crucible eval --checkpoint {dir}/healthy/checkpoint_final.safetensors --eval-set {dir}/frozen_eval.jsonl \
+         --output {dir}/frozen_scoreboard.json\n  \
+         crucible init my-project --sample-data\n",
+        chance * 100.0
+    );
+    out
+}

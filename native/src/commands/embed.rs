@@ -1,0 +1,163 @@
+//! `crucible embed`: a model's vectors, for other programs.
+
+use crate::checkpoint::{Loaded, events};
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{self, AtomicFile};
+use crucible_core::data::Event;
+use crucible_core::embeddings::Embeddings;
+use safetensors::tensor::{Dtype, TensorView};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Name of the tensor in a safetensors file.
+const TENSOR: &str = "embeddings";
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model: a checkpoint_final.safetensors
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: PathBuf,
+    /// The events to embed (.jsonl, also .gz or .zst)
+    #[arg(long, value_name = "FILE")]
+    pub events: PathBuf,
+    /// X.npy or X.safetensors: unit vectors, one row an event; their ids go to X_ids.jsonl
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// What is written.
+#[derive(Clone, Copy)]
+enum Format {
+    Npy,
+    Safetensors,
+}
+
+/// Embeds the events.
+///
+/// # Errors
+/// Inputs that can't be read or used, an output of another kind or that can't be written.
+pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
+    let format = format_of(&args.output)?;
+    let ids_path = ids_beside(&args.output);
+    let mut taken: Vec<(&str, &Path)> = vec![("--checkpoint", &args.checkpoint), ("--events", &args.events)];
+    output::refuse_overwriting("--output", &args.output, &taken)?;
+    taken.push(("--output", &args.output));
+    output::refuse_overwriting("the file of ids", &ids_path, &taken)?;
+    output::check_writable(&args.output)?;
+    output::check_writable(&ids_path)?;
+
+    let (loaded, events) = rayon::join(|| Loaded::read(&args.checkpoint), || events(&args.events));
+    let (loaded, events) = (loaded?, events?);
+    let embeddings = loaded.embed(&events)?;
+    let zeros = embeddings.vectors.chunks(embeddings.dim).filter(|row| row.iter().all(|x| *x == 0.0)).count();
+    if zeros > 0 {
+        ctx.reporter.warn(format!("{zeros} events have a zero vector: none of their words is known to the model"));
+    }
+
+    write_ids(&ids_path, &events)?;
+    write_vectors(&args.output, format, &embeddings)?;
+    let (rows, dim) = (embeddings.len(), embeddings.dim);
+    let json = serde_json::json!({
+        "output": args.output,
+        "ids": ids_path,
+        "rows": rows,
+        "dim": dim,
+        "zero_vectors": zeros,
+        "checkpoint_hash": loaded.hash,
+    });
+    let (vectors, ids) = (args.output.display(), ids_path.display());
+    ctx.print(
+        &json,
+        &format!("{rows} unit vectors of {dim} numbers: {vectors}\ntheir event ids, one a line: {ids}\n"),
+    )?;
+    Ok(Exit::Success)
+}
+
+fn format_of(path: &Path) -> CliResult<Format> {
+    match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("npy") => Ok(Format::Npy),
+        Some("safetensors") => Ok(Format::Safetensors),
+        _ => Err(CliError::usage(format!("--output {}: vectors are written as .npy or .safetensors", path.display()))
+            .advise("end the name with one of the two")),
+    }
+}
+
+/// `X.npy` to `X_ids.jsonl`.
+fn ids_beside(path: &Path) -> PathBuf {
+    let stem = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!("{stem}_ids.jsonl"))
+}
+
+/// One id a line, as JSON text: an id may hold a line end.
+fn write_ids(path: &Path, events: &[Event]) -> CliResult<()> {
+    let mut file = AtomicFile::create(path)?;
+    let write = |file: &mut AtomicFile| -> std::io::Result<()> {
+        let mut text = Vec::new();
+        for event in events {
+            text.clear();
+            serde_json::to_writer(&mut text, &event.event_id)?;
+            text.push(b'\n');
+            file.write_all(&text)?;
+        }
+        Ok(())
+    };
+    write(&mut file).map_err(|e| CliError::io("write", path, &e))?;
+    file.commit()
+}
+
+fn write_vectors(path: &Path, format: Format, embeddings: &Embeddings) -> CliResult<()> {
+    let (rows, dim) = (embeddings.len(), embeddings.dim);
+    let data: Vec<u8> = embeddings.vectors.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let bytes = match format {
+        Format::Npy => [npy_header(rows, dim), data].concat(),
+        Format::Safetensors => TensorView::new(Dtype::F32, vec![rows, dim], &data)
+            .and_then(|view| safetensors::serialize([(TENSOR, view)], None))
+            .map_err(|e| CliError::new(Exit::Error, format!("the vectors have no safetensors form: {e}")))?,
+    };
+    output::write_file(path, &bytes)
+}
+
+/// The header of an `.npy` file, version 1.0: magic, length, and a Python dictionary that spaces fill up to a multiple
+/// of 64 bytes (numpy.lib.format).
+fn npy_header(rows: usize, dim: usize) -> Vec<u8> {
+    const START: usize = 10;
+    let mut dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
+    let fill = 63 - (START + dictionary.len()) % 64;
+    dictionary.extend(std::iter::repeat_n(' ', fill));
+    dictionary.push('\n');
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    // Two numbers take 40 digits at most: far below the format's 64 KiB.
+    header.extend((dictionary.len() as u16).to_le_bytes());
+    header.extend(dictionary.into_bytes());
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn npy_headers_are_as_numpy_writes_them() {
+        for (rows, dim) in [(0, 1), (3, 256), (usize::MAX, usize::MAX), (12_345_678, 8)] {
+            let header = npy_header(rows, dim);
+            assert_eq!(header.len() % 64, 0, "{rows} {dim}");
+            assert_eq!(&header[..8], b"\x93NUMPY\x01\x00");
+            let length = u16::from_le_bytes([header[8], header[9]]);
+            assert_eq!(usize::from(length) + 10, header.len());
+            let dictionary = std::str::from_utf8(&header[10..]).expect("is text");
+            let wanted = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
+            assert_eq!(dictionary.trim_end_matches('\n').trim_end_matches(' '), wanted);
+            assert!(dictionary.ends_with('\n'));
+        }
+        assert_eq!(npy_header(3, 4).len(), 128);
+    }
+
+    #[test]
+    fn ids_lie_beside_the_vectors() {
+        assert_eq!(ids_beside(Path::new("a/x.npy")), Path::new("a/x_ids.jsonl"));
+        assert_eq!(ids_beside(Path::new("x.v2.safetensors")), Path::new("x.v2_ids.jsonl"));
+    }
+}

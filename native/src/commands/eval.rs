@@ -1,0 +1,337 @@
+//! `crucible eval`: how well a model does on an eval set.
+
+use crate::checkpoint::Loaded;
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{self, AtomicFile};
+use crate::{io, table};
+use crucible_core::data::{BundleSet, read_bundles};
+use crucible_core::eval::{self, BaselineComparison, Change, EvalHeader, Inputs, Item, Scoreboard, Summary};
+use crucible_core::guardrails::{Finding, Level, fingerprint};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A scoreboard larger than this is something else.
+const MAX_SCOREBOARD_BYTES: usize = 64 << 20;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model: a checkpoint_final.safetensors
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: PathBuf,
+    /// The bundles to score it on (.jsonl, also .gz or .zst)
+    #[arg(long, value_name = "FILE")]
+    pub eval_set: PathBuf,
+    /// The scoreboard to write (JSON)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Where each bundle's result goes; without it beside the scoreboard: X.json, X_items.jsonl
+    #[arg(long, value_name = "FILE")]
+    pub items: Option<PathBuf>,
+    /// An earlier scoreboard to set this one beside
+    #[arg(long, value_name = "FILE")]
+    pub baseline_scoreboard: Option<PathBuf>,
+    /// A pass rate may fall by this share against the baseline; beyond it the exit status is 6
+    #[arg(long, value_name = "SHARE", default_value_t = 0.02, value_parser = share)]
+    pub regression_threshold: f64,
+    /// Compares with a baseline of another eval set or other rules; the scoreboard records it
+    #[arg(long)]
+    pub allow_fingerprint_mismatch: bool,
+    /// Seed in the fingerprint; it also draws the sample for the health of the vector space
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// The eval set's own version, written into the scoreboard
+    #[arg(long, value_name = "TEXT", default_value = "1")]
+    pub eval_version: String,
+    /// Accepted for older scripts: this kind of model needs no batches
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub batch_size: Option<std::num::NonZeroUsize>,
+    /// Says how long each part took
+    #[arg(long, hide = true)]
+    pub timings: bool,
+}
+
+/// Scores the model.
+///
+/// # Errors
+/// Inputs that can't be read or used, outputs that can't be written, a baseline that measured something else.
+pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
+    let started = Instant::now();
+    let items_path = args.items.clone().unwrap_or_else(|| items_beside(&args.output));
+    check_outputs(args, &items_path)?;
+    let baseline = args.baseline_scoreboard.as_deref().map(read_scoreboard).transpose()?;
+    if ctx.global.device.as_deref().is_some_and(|d| d.starts_with("gpu") || d.starts_with("cuda")) {
+        ctx.reporter.warn("this kind of model is evaluated on the CPU, which takes no longer; --device has no effect");
+    }
+
+    let (loaded, set) = rayon::join(|| Loaded::read(&args.checkpoint), || read_set(&args.eval_set));
+    let ((set, file_hash), loaded) = (set?, loaded?);
+    let read = started.elapsed();
+
+    let eval_path = args.eval_set.display().to_string();
+    let eval_header = EvalHeader::of(&set, &eval_path, &file_hash, args.seed, &args.eval_version);
+    if let (Some(path), Some(baseline)) = (&args.baseline_scoreboard, &baseline) {
+        // Before the work: what can't be compared ends here, with nothing written.
+        let (finding, _) = fingerprint::check(&eval_header, &baseline.eval_header, args.allow_fingerprint_mismatch);
+        match finding.level {
+            Level::Ok => ctx.reporter.detail(&finding.message),
+            Level::Warning => ctx.reporter.warn(format!("{}: {}", path.display(), finding.message)),
+            _ => return Err(mismatch(path, &finding)),
+        }
+    }
+
+    let clock = Instant::now();
+    let corpus = loaded.tokenise(&set.events)?;
+    let tokenised = clock.elapsed();
+    let clock = Instant::now();
+    let embeddings = loaded.checkpoint.encoder.embed(&corpus);
+    let embedded = clock.elapsed();
+
+    let clock = Instant::now();
+    let scores = eval::score(&set, &embeddings);
+    let items = eval::items(&set, &scores);
+    let inputs = Inputs {
+        eval_header,
+        checkpoint: eval::Checkpoint { path: args.checkpoint.display().to_string(), hash: loaded.hash.clone() },
+        model_conditions: loaded.conditions()?,
+        timestamp: now(),
+        device: "cpu".to_owned(),
+    };
+    let mut board = eval::scoreboard(&set, &embeddings, &scores, inputs);
+    if let (Some(path), Some(baseline)) = (&args.baseline_scoreboard, &baseline) {
+        let before = baseline_items(path, ctx);
+        let pair = before.as_deref().map(|before| (items.as_slice(), before));
+        let allowed = args.allow_fingerprint_mismatch;
+        let (comparison, overridden) =
+            eval::compare_baseline(&board, baseline, args.regression_threshold, allowed, pair)
+                .map_err(|finding| mismatch(path, &finding))?;
+        board.baseline = Some(comparison);
+        board.overrides.extend(overridden);
+    }
+    let scored = clock.elapsed();
+
+    // The scoreboard last: where it is, its items are too.
+    write_items(&items_path, &items)?;
+    output::write_json(&args.output, &board)?;
+    ctx.print(&board, &(text(&board) + &written(args, &items_path)))?;
+
+    let seconds = format!(
+        "seconds: {:.4} to read, {:.4} to tokenise, {:.4} to embed, {:.4} to score, {:.4} in total",
+        read.as_secs_f64(),
+        tokenised.as_secs_f64(),
+        embedded.as_secs_f64(),
+        scored.as_secs_f64(),
+        started.elapsed().as_secs_f64()
+    );
+    if args.timings {
+        ctx.reporter.note(seconds)
+    } else {
+        ctx.reporter.detail(seconds)
+    }
+    Ok(match regressions(&board) {
+        Some(message) => {
+            ctx.reporter.error(message);
+            Exit::Stopped
+        }
+        None => Exit::Success,
+    })
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0 to 1, such as 0.02 for two points of a hundred".to_owned()),
+    }
+}
+
+/// `X.json` to `X_items.jsonl`.
+fn items_beside(scoreboard: &Path) -> PathBuf {
+    let name = scoreboard.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let stem = stem.strip_suffix(".json").unwrap_or(stem);
+    scoreboard.with_file_name(format!("{stem}_items.jsonl"))
+}
+
+/// Both outputs can be written, and neither is an input or the other.
+fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
+    if items.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet")) {
+        let message = format!("--items {}: this version writes items as JSON Lines only", items.display());
+        return Err(CliError::usage(message).advise("name a .jsonl, .jsonl.gz or .jsonl.zst file"));
+    }
+    let mut taken: Vec<(&str, &Path)> = vec![("--checkpoint", &args.checkpoint), ("--eval-set", &args.eval_set)];
+    let baseline_items = args.baseline_scoreboard.as_deref().map(items_beside);
+    taken.extend(args.baseline_scoreboard.as_deref().map(|path| ("--baseline-scoreboard", path)));
+    taken.extend(baseline_items.as_deref().map(|path| ("the baseline's items", path)));
+    output::refuse_overwriting("--output", &args.output, &taken)?;
+    taken.push(("--output", &args.output));
+    output::refuse_overwriting("--items", items, &taken)?;
+    output::check_writable(&args.output)?;
+    output::check_writable(items)
+}
+
+/// The eval set, and the SHA-256 of its file.
+fn read_set(path: &Path) -> CliResult<(BundleSet, [u8; 32])> {
+    let mut file = io::open_hashed(path)?;
+    let set = read_bundles(file.reader(), &path.display().to_string())?;
+    Ok((set, file.sha256()?))
+}
+
+fn read_scoreboard(path: &Path) -> CliResult<Scoreboard> {
+    let bytes = io::read_bytes(path, MAX_SCOREBOARD_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|e| {
+        CliError::new(Exit::Data, format!("{} is no scoreboard: {e}", path.display()))
+            .advise("name the JSON file that `crucible eval --output` wrote")
+    })
+}
+
+/// The items beside a baseline, for the flips. A scoreboard says enough without them.
+fn baseline_items(scoreboard: &Path, ctx: &Context) -> Option<Vec<Item<'static>>> {
+    let path = items_beside(scoreboard);
+    if !path.exists() {
+        ctx.reporter.detail(format!("no {}: bundles that changed sides are not counted", path.display()));
+        return None;
+    }
+    let read =
+        |path: &Path| -> CliResult<_> { Ok(eval::read_items(&mut *io::open(path)?, &path.display().to_string())?) };
+    read(&path).map_err(|e| ctx.reporter.warn(format!("bundles that changed sides are not counted: {e}"))).ok()
+}
+
+fn mismatch(path: &Path, finding: &Finding) -> CliError {
+    let message = format!("{} {} against {}: {}", finding.id, finding.name, path.display(), finding.message);
+    CliError::new(Exit::Fingerprint, message).advise(finding.advice.clone())
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+}
+
+fn write_items(path: &Path, items: &[Item<'_>]) -> CliResult<()> {
+    let mut file = AtomicFile::create(path)?;
+    eval::write_items(items, &mut file).map_err(|e| CliError::io("write", path, &e))?;
+    file.commit()
+}
+
+/// What fell beyond the threshold, in words.
+fn regressions(board: &Scoreboard) -> Option<String> {
+    let baseline = board.baseline.as_ref().filter(|b| !b.passed)?;
+    let fell: Vec<String> = changes(baseline)
+        .filter(|(_, change)| change.regressed)
+        .map(|(name, c)| format!("{name} from {} to {}", percent(Some(c.baseline)), percent(Some(c.current))))
+        .collect();
+    let limit = 100.0 * baseline.regression_threshold;
+    Some(format!("the pass rate fell by more than {limit:.1} points against the baseline: {}", fell.join(", ")))
+}
+
+fn changes(baseline: &BaselineComparison) -> impl Iterator<Item = (&'static str, &Change)> {
+    let overall = baseline.overall.iter().map(|change| ("overall", change));
+    overall.chain(baseline.by_tier.iter().map(|(tier, change)| (tier.name(), change)))
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share))
+}
+
+/// The scoreboard for people.
+fn text(board: &Scoreboard) -> String {
+    let mut rows = vec![["", "n", "passed", "95 % interval", "chance", "mean margin", "mean rank"].map(str::to_owned)];
+    let mut row = |name: String, summary: &Summary, chance: Option<f64>| {
+        let interval = summary.ci95.as_ref().map(|ci| format!("{:.1} to {:.1} %", 100.0 * ci.low, 100.0 * ci.high));
+        let number = |x: Option<f64>, digits: usize| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.digits$}"));
+        rows.push([
+            name,
+            summary.n.to_string(),
+            percent(summary.pass_rate),
+            interval.unwrap_or_else(|| "-".to_owned()),
+            percent(chance),
+            number(summary.mean_margin, 4),
+            number(summary.mean_rank, 2),
+        ]);
+    };
+    let chance = &board.sanity.chance;
+    row("overall".to_owned(), &board.overall, chance.overall.level);
+    for (tier, summary) in &board.by_tier {
+        row(tier.name().to_owned(), summary, chance.by_tier.get(tier).and_then(|c| c.level));
+    }
+    for (pool, summary) in &board.by_pool {
+        row(format!("  {}", pool.name()), summary, None);
+    }
+    let mut text = table::aligned(&rows);
+    if let Some(baseline) = &board.baseline {
+        let _ = writeln!(text, "\nAgainst the baseline {}:", baseline.checkpoint.path);
+        let mut rows = vec![["", "before", "now", "points", ""].map(str::to_owned)];
+        for (name, c) in changes(baseline) {
+            let points = format!("{:+.1}", 100.0 * c.change);
+            let note = if c.regressed { "regressed" } else { "" };
+            rows.push([name.to_owned(), percent(Some(c.baseline)), percent(Some(c.current)), points, note.to_owned()]);
+        }
+        text += &table::aligned(&rows);
+        if let Some(flips) = &baseline.flips {
+            let _ = writeln!(text, "Bundles: {} gained, {} lost.", flips.gained, flips.lost);
+        }
+    }
+    let sanity = &board.sanity;
+    let _ = writeln!(
+        text,
+        "\nSanity: {} ties, {} zero vectors; similarities {} to {} (10th to 90th percentile); texts at random have \
+         cosine {}, effective rank {} of {}.",
+        sanity.ties,
+        sanity.zero_vectors.texts,
+        short(sanity.similarity.q10, 3),
+        short(sanity.similarity.q90, 3),
+        short(sanity.space.mean_cosine, 3),
+        short(sanity.space.effective_rank, 1),
+        sanity.space.dim
+    );
+    for warning in &sanity.warnings {
+        let _ = writeln!(text, "  ! {}", warning.message);
+    }
+    for passed_over in &board.overrides {
+        let by = &passed_over.acknowledged_by;
+        let _ = writeln!(text, "  ! {} was passed over by {by}: {}", passed_over.id, passed_over.message);
+    }
+    text
+}
+
+fn short(number: Option<f64>, digits: usize) -> String {
+    number.map_or_else(|| "-".to_owned(), |x| format!("{x:.digits$}"))
+}
+
+fn written(args: &Args, items: &Path) -> String {
+    format!("\nWritten: {}, {}\n", args.output.display(), items.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_lie_beside_the_scoreboard() {
+        for (board, items) in [
+            ("a/x.json", "a/x_items.jsonl"),
+            ("x.json.gz", "x_items.jsonl"),
+            ("x", "x_items.jsonl"),
+            ("x.v2.json", "x.v2_items.jsonl"),
+            ("x.txt", "x.txt_items.jsonl"),
+        ] {
+            assert_eq!(items_beside(Path::new(board)), Path::new(items));
+        }
+    }
+
+    #[test]
+    fn thresholds_are_shares() {
+        assert_eq!(share("0.05"), Ok(0.05));
+        for bad in ["2", "-0.1", "NaN", "x", ""] {
+            assert!(share(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_are_utc_to_the_second() {
+        let now = now();
+        assert!(now.len() == "2026-01-01T00:00:00Z".len() && now.ends_with('Z'), "{now}");
+    }
+}

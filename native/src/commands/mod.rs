@@ -1,0 +1,87 @@
+//! The commands, one file each: read, call the core, present.
+//!
+//! To add one:
+//!
+//! 1. a file here with `pub struct Args` (clap's, its doc comments are the help) and
+//!    `pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit>`;
+//! 2. a variant of [`Command`] whose doc comment is the one line in `crucible --help`, and its arm in [`run`];
+//! 3. if it reads no configuration, its name in [`Command::takes_config`];
+//! 4. a module in `tests/cli/` that runs it.
+//!
+//! A command gets the configuration from [`Context::resolved_with`], prints results with [`Context::print`], writes
+//! files with [`crate::output`] and says everything else through `ctx.reporter`. Long ones call
+//! [`crate::output::check_writable`] before the work and poll [`crate::signals::Stop`] in it.
+
+pub mod bundle;
+pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod embed;
+pub mod eval;
+pub mod init;
+pub mod man;
+pub mod probe;
+pub mod train;
+
+use crate::context::Context;
+use crate::error::CliResult;
+use crate::exit::Exit;
+use clap::Subcommand;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole loop on generated sample data, in about a minute
+    Demo(demo::Args),
+    /// Start a new project
+    Init(init::Args),
+    /// Make tiered bundles of events
+    Bundle(bundle::Args),
+    /// Train an encoder on bundles
+    Train(train::Args),
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(config::Action),
+    /// Score a model on an eval set
+    Eval(eval::Args),
+    /// Tell senses apart by a model's vectors: centroids and neighbours
+    Probe(probe::Args),
+    /// Write a model's vectors of events
+    Embed(embed::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Print the manual page, or write one for each command
+    Man(man::Args),
+}
+
+impl Command {
+    /// Whether it reads the configuration: dotted flags are refused where they would do nothing.
+    #[must_use]
+    pub fn takes_config(&self) -> bool {
+        match self {
+            Self::Train(_) => true,
+            Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
+            Self::Completions(_) | Self::Man(_) => false,
+            Self::Config(action) => !matches!(action, config::Action::Schema),
+        }
+    }
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever stopped it.
+pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
+    match command {
+        Command::Demo(args) => demo::run(&args, ctx),
+        Command::Init(args) => init::run(&args, ctx),
+        Command::Bundle(args) => bundle::run(&args, ctx),
+        Command::Train(args) => train::run(&args, ctx),
+        Command::Config(action) => config::run(&action, ctx),
+        Command::Eval(args) => eval::run(&args, ctx),
+        Command::Probe(args) => probe::run(&args, ctx),
+        Command::Embed(args) => embed::run(&args, ctx),
+        Command::Completions(args) => completions::run(&args, ctx),
+        Command::Man(args) => man::run(&args, ctx),
+    }
+}

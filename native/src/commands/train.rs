@@ -1,0 +1,160 @@
+//! `crucible train`: bundles to a checkpoint, one run for each seed.
+
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::io;
+use crate::signals::Stop;
+use crate::training::{self, CHECKPOINT, Inputs, Summary};
+use crucible_core::config::Override;
+use crucible_core::data::read_bundles;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Arguments. Each but the first three and `--resume` sets a key of the configuration.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Training bundles (JSON Lines); data.bundles
+    #[arg(long, value_name = "FILE")]
+    pub bundles: Option<PathBuf>,
+    /// Where the run is written; experiment.output_dir
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// Goes on where a stopped run was saved; finished seeds are skipped
+    #[arg(long)]
+    pub resume: bool,
+    /// Replaces a finished run
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
+    /// Optimiser steps
+    #[arg(long, value_name = "N")]
+    pub steps: Option<String>,
+    /// Bundles a step
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<String>,
+    /// Peak learning rate
+    #[arg(long, value_name = "X")]
+    pub lr: Option<String>,
+    /// Decoupled weight decay
+    #[arg(long, value_name = "X")]
+    pub weight_decay: Option<String>,
+    /// One seed
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    pub seed: Option<String>,
+    /// Several seeds, one run each, in seed_N below the output folder
+    #[arg(long, value_name = "A,B,C")]
+    pub seeds: Option<String>,
+    /// uniform, phased or phased_v2
+    #[arg(long, value_name = "KIND")]
+    pub curriculum: Option<String>,
+    /// Probabilities of the three tiers
+    #[arg(long, value_name = "A,B,C")]
+    pub tier_probabilities: Option<String>,
+    /// Share of the legacy pool in tier3
+    #[arg(long, value_name = "X")]
+    pub tier3_legacy: Option<String>,
+    /// Share of the organic pool in tier3
+    #[arg(long, value_name = "X")]
+    pub tier3_organic: Option<String>,
+    /// Share of the expanded pool in tier3
+    #[arg(long, value_name = "X")]
+    pub tier3_expanded: Option<String>,
+    /// Guardrails may stop the run
+    #[arg(long)]
+    pub check_guardrails: bool,
+    /// Acknowledges a CRITICAL guardrail, by id (G1) or name (dilution); several with commas
+    #[arg(long, value_name = "NAME")]
+    pub guardrail_override: Option<String>,
+}
+
+impl Args {
+    fn overrides(&self) -> Vec<Override> {
+        let list = |text: &String| format!("[{text}]");
+        let absolute = |p: &PathBuf| std::path::absolute(p).unwrap_or_else(|_| p.clone()).display().to_string();
+        let quoted = |p: &PathBuf| serde_json::Value::String(absolute(p)).to_string();
+        let flags = [
+            ("--bundles", "data.bundles", self.bundles.as_ref().map(quoted)),
+            ("--output-dir", "experiment.output_dir", self.output_dir.as_ref().map(quoted)),
+            ("--steps", "training.steps", self.steps.clone()),
+            ("--batch-size", "training.batch_size", self.batch_size.clone()),
+            ("--lr", "training.learning_rate", self.lr.clone()),
+            ("--weight-decay", "training.weight_decay", self.weight_decay.clone()),
+            ("--seed", "experiment.seeds", self.seed.as_ref().map(list)),
+            ("--seeds", "experiment.seeds", self.seeds.as_ref().map(list)),
+            ("--curriculum", "curriculum.type", self.curriculum.clone()),
+            ("--tier-probabilities", "curriculum.tier_probabilities", self.tier_probabilities.as_ref().map(list)),
+            ("--tier3-legacy", "curriculum.tier3_ratios.legacy", self.tier3_legacy.clone()),
+            ("--tier3-organic", "curriculum.tier3_ratios.organic", self.tier3_organic.clone()),
+            ("--tier3-expanded", "curriculum.tier3_ratios.expanded", self.tier3_expanded.clone()),
+            ("--check-guardrails", "guardrails.enabled", self.check_guardrails.then(|| "true".to_owned())),
+            ("--guardrail-override", "guardrails.overrides", self.guardrail_override.as_ref().map(list)),
+        ];
+        flags.into_iter().filter_map(|(flag, path, v)| Some(Override::named(flag, path, &v?))).collect()
+    }
+}
+
+/// Trains every seed.
+///
+/// # Errors
+/// Faults in the configuration or the bundles, a guardrail that stops, outputs that can't be written.
+pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
+    let config = ctx.resolved_with(&args.overrides())?.config;
+    let needed = |value: &Option<String>, key: &str, flag: &str| {
+        value.clone().ok_or_else(|| CliError::usage(format!("{key} is not set")).advise(format!("give {flag}")))
+    };
+    let bundles = PathBuf::from(needed(&config.data.bundles, "data.bundles", "--bundles FILE")?);
+    let out = PathBuf::from(needed(&config.experiment.output_dir, "experiment.output_dir", "--output-dir DIR")?);
+    if config.device.kind.starts_with("gpu") || config.device.kind.starts_with("cuda") {
+        let message = format!("device {}: training on a GPU is not in this version", config.device.kind);
+        return Err(CliError::new(Exit::Device, message).advise("use --device cpu or auto"));
+    }
+    if config.experiment.eval_every > 0 {
+        let message = "experiment.eval_every: evaluating while training is not in this version";
+        return Err(CliError::usage(message).advise("set it to 0 and run `crucible eval` on the checkpoint"));
+    }
+    let seeds = &config.experiment.seeds;
+    let dir_of = |seed: u64| if seeds.len() == 1 { out.clone() } else { out.join(format!("seed_{seed}")) };
+    for seed in seeds {
+        refuse_finished(&dir_of(*seed), args)?;
+    }
+    let set = read_bundles(&mut io::open(&bundles)?, &bundles.display().to_string())?;
+    training::check_before(&config, &set, ctx)?;
+    let stop = Stop::listen()?;
+    let inputs = Inputs::prepare(set, &config)?;
+    let mut summaries: Vec<Summary> = Vec::new();
+    for seed in seeds {
+        let dir = dir_of(*seed);
+        if args.resume && dir.join(CHECKPOINT).exists() {
+            ctx.reporter.note(format!("{} is finished; skipped", dir.display()));
+            continue;
+        }
+        let summary = training::run_seed(&inputs, &config, *seed, &dir, args.resume, &stop, ctx)?;
+        let finished = summary.finished;
+        summaries.push(summary);
+        if !finished {
+            break;
+        }
+    }
+    ctx.print(&summaries, &text(&summaries))?;
+    Ok(stop.exit().filter(|_| summaries.iter().any(|s| !s.finished)).unwrap_or(Exit::Success))
+}
+
+fn refuse_finished(dir: &Path, args: &Args) -> CliResult<()> {
+    if args.resume || args.force || !dir.join(CHECKPOINT).exists() {
+        return Ok(());
+    }
+    let message = format!("{} holds a finished run", dir.display());
+    Err(CliError::usage(message).advise("choose another --output-dir, or replace it with --force"))
+}
+
+fn text(summaries: &[Summary]) -> String {
+    let mut out = String::new();
+    for s in summaries {
+        let loss = s.loss.map_or_else(String::new, |l| format!(", loss {l:.4}"));
+        let _ = writeln!(out, "seed {}: {} steps in {:.1} s{loss} → {}", s.seed, s.steps, s.seconds, s.dir.display());
+        if !s.finished {
+            let _ = writeln!(out, "stopped and saved; the same command with --resume goes on");
+        }
+    }
+    out
+}

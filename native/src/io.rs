@@ -1,0 +1,278 @@
+//! Reading input files: `.gz` and `.zst` are unpacked as they are read, and an error says what to do.
+
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes that are read from a file at once.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// How a file is packed, by the end of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// As it is.
+    None,
+    /// `.gz`.
+    Gzip,
+    /// `.zst`, `.zstd`.
+    Zstd,
+}
+
+impl Packing {
+    /// By the end of the name, in either case.
+    pub(crate) fn of(path: &Path) -> Self {
+        match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+            Some("gz") => Self::Gzip,
+            Some("zst" | "zstd") => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Opens a file for reading, unpacked and buffered.
+///
+/// A packed file that is damaged is found while it is read: the reader then returns an error.
+///
+/// # Errors
+/// No such file (with the nearest name in its folder), a folder, or no permission; all with exit status 1.
+pub fn open(path: &Path) -> CliResult<Box<dyn BufRead + Send>> {
+    unpacked(path, open_raw(path)?)
+}
+
+/// A file that is read once, with the SHA-256 of its bytes as they lie on the disk (packed, if it is packed).
+pub struct HashedFile {
+    path: PathBuf,
+    reader: Box<dyn BufRead + Send>,
+    hash: Arc<Mutex<Sha256>>,
+}
+
+/// Opens a file as [`open`] does, and hashes what is read.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_hashed(path: &Path) -> CliResult<HashedFile> {
+    let hash = Arc::new(Mutex::new(Sha256::new()));
+    let reader = unpacked(path, Hashing { file: open_raw(path)?, hash: Arc::clone(&hash) })?;
+    Ok(HashedFile { path: path.to_owned(), reader, hash })
+}
+
+impl HashedFile {
+    /// What the file holds, unpacked.
+    pub fn reader(&mut self) -> &mut dyn BufRead {
+        &mut *self.reader
+    }
+
+    /// The SHA-256 of the whole file: what is left of it is read for that.
+    ///
+    /// # Errors
+    /// The rest can't be read.
+    pub fn sha256(mut self) -> CliResult<[u8; 32]> {
+        io::copy(&mut self.reader, &mut io::sink()).map_err(|e| CliError::io("read", &self.path, &e))?;
+        let hash = std::mem::take(&mut *self.hash.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(hash.finalize().into())
+    }
+}
+
+/// Feeds a hash with what is read.
+struct Hashing {
+    file: File,
+    hash: Arc<Mutex<Sha256>>,
+}
+
+impl Read for Hashing {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(out)?;
+        self.hash.lock().unwrap_or_else(PoisonError::into_inner).update(&out[..count]);
+        Ok(count)
+    }
+}
+
+fn unpacked(path: &Path, raw: impl Read + Send + 'static) -> CliResult<Box<dyn BufRead + Send>> {
+    let raw = BufReader::with_capacity(BUFFER_BYTES, raw);
+    let failed = |e: io::Error| CliError::io("read", path, &e);
+    Ok(match Packing::of(path) {
+        Packing::None => Box::new(raw),
+        Packing::Gzip => Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(raw))),
+        Packing::Zstd => {
+            let unpacked = zstd::stream::read::Decoder::with_buffer(raw).map_err(failed)?;
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
+        }
+    })
+}
+
+/// Reads a whole file, unpacked.
+///
+/// # Errors
+/// As [`open`]; and a file (or what it unpacks to) over `limit` bytes, which is never held in memory.
+pub fn read_bytes(path: &Path, limit: usize) -> CliResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|e| {
+        CliError::io("read", path, &e).advise("is the file complete? If it is packed, unpack it to see")
+    })?;
+    if bytes.len() > limit {
+        let message = format!("{} is larger than the {} that are read", path.display(), human_bytes(limit));
+        return Err(CliError::new(Exit::Data, message).advise("is this the right file?"));
+    }
+    Ok(bytes)
+}
+
+/// Reads a whole text file, unpacked.
+///
+/// # Errors
+/// As [`read_bytes`]; and text that is not UTF-8.
+pub fn read_text(path: &Path, limit: usize) -> CliResult<String> {
+    String::from_utf8(read_bytes(path, limit)?).map_err(|e| {
+        let at = e.utf8_error().valid_up_to() + 1;
+        CliError::new(Exit::Data, format!("{} is not UTF-8 text (byte {at})", path.display()))
+            .advise("save it as UTF-8")
+    })
+}
+
+/// `1536` as "1.5 KiB".
+#[must_use]
+pub fn human_bytes(bytes: usize) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if value.fract() == 0.0 { format!("{value} {}", UNITS[unit]) } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// Opens without unpacking. A folder is refused here: on some systems it opens and only fails when read.
+fn open_raw(path: &Path) -> CliResult<File> {
+    let file = File::open(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => missing(path),
+        _ => CliError::io("read", path, &e),
+    })?;
+    if file.metadata().is_ok_and(|m| m.is_dir()) {
+        let message = format!("cannot read {}: it is a folder", path.display());
+        return Err(CliError::new(Exit::Error, message).advise("name a file inside it"));
+    }
+    Ok(file)
+}
+
+/// "No such file", with what may have been meant.
+fn missing(path: &Path) -> CliError {
+    let error = CliError::new(Exit::Error, format!("cannot read {}: no such file", path.display()));
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return error.advise(format!("the folder {} does not exist either", folder.display()));
+    }
+    match nearest_name(folder, path) {
+        Some(near) => error.advise(format!("did you mean {}?", path.with_file_name(near).display())),
+        None => error,
+    }
+}
+
+/// The name in `folder` that is most like `path`'s, if any is near enough to be a slip.
+fn nearest_name(folder: &Path, path: &Path) -> Option<String> {
+    let wanted = path.file_name()?.to_str()?;
+    let names = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    // A huge folder is not searched to its end for a hint.
+    let mut names: Vec<String> = names.take(10_000).collect();
+    names.sort();
+    crucible_core::config::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::AtomicFile;
+    use std::io::Write;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary folder")
+    }
+
+    #[test]
+    fn packed_files_read_as_what_they_hold() {
+        let dir = folder();
+        for name in ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.jsonl.zstd", "a.JSONL.GZ"] {
+            let path = dir.path().join(name);
+            let mut file = AtomicFile::create(&path).expect("creates");
+            file.write_all(b"one\ntwo\n").expect("writes");
+            file.commit().expect("commits");
+            assert_eq!(read_text(&path, 100).expect("reads"), "one\ntwo\n", "{name}");
+            let packed = std::fs::read(&path).expect("reads") != b"one\ntwo\n";
+            assert_eq!(packed, name != "a.jsonl", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_names_the_nearest() {
+        let dir = folder();
+        std::fs::write(dir.path().join("events.jsonl"), "x").expect("writes");
+        let error = open(&dir.path().join("event.jsonl")).err().expect("is missing");
+        assert_eq!(error.exit, Exit::Error);
+        assert!(error.message.ends_with("no such file"), "{error}");
+        assert!(error.advice.expect("a hint").contains("events.jsonl"));
+        assert_eq!(open(&dir.path().join("zzz")).err().expect("is missing").advice, None);
+        let error = open(&dir.path().join("nowhere").join("x")).err().expect("is missing");
+        assert!(error.advice.expect("a hint").contains("does not exist either"));
+    }
+
+    #[test]
+    fn a_folder_is_refused() {
+        let dir = folder();
+        let error = open(dir.path()).err().expect("refused");
+        assert!(error.message.contains("is a folder"), "{error}");
+    }
+
+    #[test]
+    fn the_limit_counts_unpacked_bytes() {
+        let dir = folder();
+        let path = dir.path().join("bomb.gz");
+        let mut file = AtomicFile::create(&path).expect("creates");
+        file.write_all(&vec![0; 1 << 20]).expect("writes");
+        file.commit().expect("commits");
+        assert!(std::fs::metadata(&path).expect("is there").len() < 10_000);
+        assert_eq!(read_bytes(&path, 10_000).expect_err("too large").exit, Exit::Data);
+        assert_eq!(read_bytes(&path, 1 << 20).expect("fits").len(), 1 << 20);
+    }
+
+    #[test]
+    fn a_damaged_packed_file_is_an_error() {
+        let dir = folder();
+        for name in ["x.gz", "x.zst"] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, b"not packed at all").expect("writes");
+            let error = read_bytes(&path, 100).expect_err("damaged");
+            assert!(error.message.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_hash_is_of_the_bytes_on_the_disk() {
+        let dir = folder();
+        let text = "a line of text\n".repeat(50_000);
+        for name in ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst"] {
+            let path = dir.path().join(name);
+            crate::output::write_file(&path, text.as_bytes()).expect("writes");
+            let wanted: [u8; 32] = Sha256::digest(std::fs::read(&path).expect("reads")).into();
+            let mut all = String::new();
+            let mut file = open_hashed(&path).expect("opens");
+            file.reader().read_to_string(&mut all).expect("reads");
+            assert!(all == text, "{name}");
+            assert_eq!(file.sha256().expect("hashes"), wanted, "{name}");
+            assert_eq!(open_hashed(&path).expect("opens").sha256().expect("hashes"), wanted, "{name}, unread");
+        }
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!([10, 1024, 1536, 1 << 20].map(human_bytes), ["10 bytes", "1 KiB", "1.5 KiB", "1 MiB"]);
+    }
+}

@@ -1,0 +1,73 @@
+//! The `crucible` command: files, terminals, signals and threads around the core.
+//!
+//! A run goes through `main`: dotted flags are taken out (`overrides`), clap reads the rest (`cli`), a [`Context`]
+//! holds what every command needs, a command in `commands` does the work, and its outcome becomes an exit status
+//! (`exit`) in one place.
+
+pub mod checkpoint;
+pub mod cli;
+pub mod commands;
+pub mod context;
+pub mod error;
+pub mod exit;
+pub mod io;
+pub mod output;
+pub mod overrides;
+pub mod progress;
+pub mod signals;
+pub mod table;
+pub mod training;
+
+use clap::Parser;
+use cli::Cli;
+use context::Context;
+use crucible_core::config::Override;
+use error::{CliError, CliResult};
+use exit::Exit;
+use progress::{Level, Reporter};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the program with the arguments that it was started with.
+#[must_use]
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let split = overrides::split(args);
+    let (cli, overrides) = match split {
+        Err(error) => return ended(&Reporter::new(Level::Normal), Err(error)).into(),
+        Ok((rest, overrides)) => match Cli::try_parse_from(rest) {
+            // Help and version are "errors" of clap's that end with 0 and go to the standard output.
+            Err(error) => {
+                let code = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+                let _ = error.print();
+                return code.into();
+            }
+            Ok(cli) => (cli, overrides),
+        },
+    };
+    let reporter = Reporter::new(cli.global.level());
+    let result = run(cli, overrides, reporter.clone());
+    ended(&reporter, result).into()
+}
+
+fn run(cli: Cli, overrides: Vec<Override>, reporter: Reporter) -> CliResult<Exit> {
+    let Cli { global, command } = cli;
+    if let (Some(first), false) = (overrides.first(), command.takes_config()) {
+        let message = format!("`{}` sets a key of the configuration, and this command uses none", first.flag);
+        return Err(CliError::usage(message).advise("leave it out"));
+    }
+    context::start_threads(global.threads)?;
+    commands::run(command, &Context::new(global, overrides, reporter))
+}
+
+/// The one place where an outcome becomes an exit status and an error is printed.
+fn ended(reporter: &Reporter, result: CliResult<Exit>) -> Exit {
+    match result {
+        Ok(exit) => exit,
+        Err(error) => {
+            if !error.message.is_empty() {
+                reporter.error(&error);
+            }
+            error.exit
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Results: to the standard output, or to files that are never half written.
+//!
+//! A file is written under a temporary name in the same folder, synced, renamed over the old one, and the folder is
+//! synced: after a crash there is the old file or the new one. `.gz` and `.zst` are packed as they are written, with
+//! nothing of the clock inside, so that the same content is the same bytes.
+
+use crate::error::{CliError, CliResult};
+use crate::io::Packing;
+use serde::Serialize;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// zstd's level; packing is not what our runs wait for.
+const ZSTD_LEVEL: i32 = 6;
+
+/// Prints a result.
+///
+/// # Errors
+/// The output can't be written. A reader that went away is success (`crucible … | head`).
+pub fn print(text: &str) -> CliResult<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| CliError::stdout(&e))
+}
+
+/// Prints a result as JSON, indented, with a line end.
+///
+/// # Errors
+/// As [`print()`].
+pub fn print_json<T: Serialize + ?Sized>(value: &T) -> CliResult<()> {
+    print(&json_text(value)?)
+}
+
+/// A value as indented JSON with a line end.
+///
+/// # Errors
+/// The value has no JSON form (a map whose keys are not text).
+pub fn json_text<T: Serialize + ?Sized>(value: &T) -> CliResult<String> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| CliError::new(crate::exit::Exit::Error, format!("a result has no JSON form: {e}")))?;
+    Ok(text + "\n")
+}
+
+/// Writes a whole file at once, packed by the end of its name.
+///
+/// # Errors
+/// See [`AtomicFile::create`] and [`AtomicFile::commit`].
+pub fn write_file(path: &Path, bytes: &[u8]) -> CliResult<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(|e| CliError::io("write", path, &e))?;
+    file.commit()
+}
+
+/// Writes a value as indented JSON.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> CliResult<()> {
+    write_file(path, json_text(value)?.as_bytes())
+}
+
+/// Writes values as JSON Lines.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<()> {
+    let mut file = AtomicFile::create(path)?;
+    for value in values {
+        serde_json::to_writer(&mut file, value)
+            .map_err(io::Error::from)
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(|e| CliError::io("write", path, &e))?;
+    }
+    file.commit()
+}
+
+/// Finds out whether `path` can be written, before hours of work. Creates its folder.
+///
+/// # Errors
+/// It can't: a folder of that name, no permission, a read-only disk.
+pub fn check_writable(path: &Path) -> CliResult<()> {
+    // Creating the temporary file is the whole test; dropping it removes it.
+    AtomicFile::create(path).map(drop)
+}
+
+/// Refuses an output (`flag`, at `path`) that is the same file as one of `taken`, each with what it is.
+///
+/// # Errors
+/// It is; with exit status 2.
+pub fn refuse_overwriting(flag: &str, path: &Path, taken: &[(&str, &Path)]) -> CliResult<()> {
+    // A file that is not there yet is known by its folder.
+    let whole = |path: &Path| {
+        let in_folder = || Some(std::fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?));
+        std::fs::canonicalize(path).ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
+    };
+    // `/dev/null` and the like may be named twice.
+    let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file());
+    match taken.iter().find(|(_, other)| !special && whole(other) == whole(path)) {
+        Some((what, _)) => {
+            let message = format!("{flag} {} would overwrite {what}", path.display());
+            Err(CliError::usage(message).advise("name another file"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Creates a folder and those above it.
+///
+/// # Errors
+/// It can't be created, or a file is in the way.
+pub fn create_folder(path: &Path) -> CliResult<()> {
+    std::fs::create_dir_all(path).map_err(|e| CliError::io("create the folder", path, &e))
+}
+
+/// Where the bytes go.
+#[derive(Debug)]
+enum Sink {
+    /// A temporary file that is renamed in the end.
+    Temporary(NamedTempFile),
+    /// A device or a pipe (`/dev/null`, `/dev/stdout`): a rename would replace it by a file.
+    Direct(File),
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Temporary(file) => file.write(bytes),
+            Self::Direct(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Temporary(file) => file.flush(),
+            Self::Direct(file) => file.flush(),
+        }
+    }
+}
+
+/// The packer before the sink.
+enum Packer {
+    None(BufWriter<Sink>),
+    Gzip(flate2::write::GzEncoder<BufWriter<Sink>>),
+    Zstd(zstd::stream::write::Encoder<'static, BufWriter<Sink>>),
+}
+
+/// A file that appears whole when [`commit`](Self::commit) is called; dropped before that, it leaves nothing.
+pub struct AtomicFile {
+    /// As the user named it, for messages.
+    path: PathBuf,
+    /// Behind links.
+    target: PathBuf,
+    packer: Packer,
+}
+
+impl AtomicFile {
+    /// Starts a file. Folders above it are created.
+    ///
+    /// # Errors
+    /// The folder can't be created or written to, or `path` is a folder.
+    pub fn create(path: &Path) -> CliResult<Self> {
+        let failed = |e: io::Error| CliError::io("write", path, &e);
+        // A link stays a link: what it names is replaced.
+        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let existing = std::fs::metadata(&target).ok();
+        let sink = match &existing {
+            Some(meta) if meta.is_dir() => {
+                let message = format!("cannot write {}: it is a folder", path.display());
+                return Err(CliError::new(crate::exit::Exit::Error, message).advise("name a file inside it"));
+            }
+            Some(meta) if !meta.is_file() => {
+                Sink::Direct(OpenOptions::new().write(true).open(&target).map_err(failed)?)
+            }
+            _ => {
+                let folder = folder_of(&target);
+                create_folder(folder)?;
+                Sink::Temporary(temporary(folder, &target, existing.as_ref()).map_err(failed)?)
+            }
+        };
+        let buffered = BufWriter::with_capacity(256 << 10, sink);
+        let packer = match Packing::of(path) {
+            Packing::None => Packer::None(buffered),
+            // The header's time stays 0: the same content is the same bytes.
+            Packing::Gzip => {
+                Packer::Gzip(flate2::GzBuilder::new().mtime(0).write(buffered, flate2::Compression::new(6)))
+            }
+            Packing::Zstd => Packer::Zstd(zstd::stream::write::Encoder::new(buffered, ZSTD_LEVEL).map_err(failed)?),
+        };
+        Ok(Self { path: path.to_owned(), target, packer })
+    }
+
+    /// Ends the file: packs the rest, syncs, renames, syncs the folder.
+    ///
+    /// # Errors
+    /// The disk is full or failed; the old file, if any, is then still there, and the temporary one is removed.
+    pub fn commit(self) -> CliResult<()> {
+        let Self { path, target, packer } = self;
+        finish(packer, &target).map_err(|e| CliError::io("write", &path, &e))
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.packer {
+            Packer::None(w) => w.write(bytes),
+            Packer::Gzip(w) => w.write(bytes),
+            Packer::Zstd(w) => w.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.packer {
+            Packer::None(w) => w.flush(),
+            Packer::Gzip(w) => w.flush(),
+            Packer::Zstd(w) => w.flush(),
+        }
+    }
+}
+
+fn finish(packer: Packer, target: &Path) -> io::Result<()> {
+    let buffered = match packer {
+        Packer::None(w) => w,
+        Packer::Gzip(w) => w.finish()?,
+        Packer::Zstd(w) => w.finish()?,
+    };
+    match buffered.into_inner().map_err(io::IntoInnerError::into_error)? {
+        Sink::Direct(mut file) => file.flush(),
+        Sink::Temporary(file) => {
+            file.as_file().sync_all()?;
+            file.persist(target).map_err(|e| e.error)?;
+            sync_folder(folder_of(target))
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A temporary file beside `target`, with the permissions that the file will have.
+fn temporary(folder: &Path, target: &Path, existing: Option<&std::fs::Metadata>) -> io::Result<NamedTempFile> {
+    let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let prefix = format!(".{name}.");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The user's umask is applied to this; the library's own default is for secrets.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(folder)?;
+    if let Some(meta) = existing {
+        file.as_file().set_permissions(meta.permissions())?;
+    }
+    Ok(file)
+}
+
+/// Makes a rename durable. Windows has no such call and needs none.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).expect("is a folder");
+        let mut names: Vec<_> = entries.map(|e| e.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_dropped_file_leaves_the_old_one_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a.json");
+        write_file(&path, b"old").expect("writes");
+        let mut file = AtomicFile::create(&path).expect("creates");
+        file.write_all(b"half").expect("writes");
+        assert_eq!(std::fs::read(&path).expect("reads"), b"old", "untouched while writing");
+        drop(file);
+        assert_eq!(std::fs::read(&path).expect("reads"), b"old");
+        assert_eq!(names(dir.path()), ["a.json"]);
+        write_file(&path, b"new").expect("writes");
+        assert_eq!(std::fs::read(&path).expect("reads"), b"new");
+    }
+
+    #[test]
+    fn the_same_content_is_the_same_bytes() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for end in ["gz", "zst"] {
+            let bytes = ["a", "b"].map(|name| {
+                let path = dir.path().join(name).with_extension(end);
+                write_file(&path, b"content\n").expect("writes");
+                std::fs::read(path).expect("reads")
+            });
+            assert_eq!(bytes[0], bytes[1], "{end}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_written_is_found_before_the_work() {
+        let dir = tempfile::tempdir().expect("a folder");
+        assert!(check_writable(dir.path()).expect_err("a folder").message.contains("is a folder"));
+        std::fs::write(dir.path().join("file"), "x").expect("writes");
+        let error = check_writable(&dir.path().join("file").join("out.json")).expect_err("a file is in the way");
+        assert!(error.message.contains("file"), "{error}");
+        check_writable(&dir.path().join("deep").join("er").join("out.json")).expect("can be written");
+        assert!(names(&dir.path().join("deep").join("er")).is_empty(), "the check leaves no file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_devices_stay_what_they_are() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+        write_file(&real, b"old").expect("writes");
+        std::os::unix::fs::symlink(&real, &link).expect("links");
+        write_file(&link, b"new").expect("writes");
+        assert!(std::fs::symlink_metadata(&link).expect("is there").is_symlink());
+        assert_eq!(std::fs::read(&real).expect("reads"), b"new");
+        write_file(Path::new("/dev/null"), b"x").expect("writes");
+        assert!(!std::fs::metadata("/dev/null").expect("is there").is_file());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_that_says_so() {
+        let error = write_file(Path::new("/dev/full"), b"x").expect_err("full");
+        assert_eq!(error.exit, crate::exit::Exit::Error);
+        assert!(error.to_string().contains("free some space"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_follow_the_umask_and_the_old_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        let (ours, plain) = (dir.path().join("ours"), dir.path().join("plain"));
+        let mode = |path: &Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+        write_file(&ours, b"x").expect("writes");
+        std::fs::write(&plain, b"x").expect("writes");
+        assert_eq!(mode(&ours), mode(&plain));
+        std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(0o640)).expect("sets");
+        write_file(&ours, b"y").expect("writes");
+        assert_eq!(mode(&ours), 0o640);
+    }
+}

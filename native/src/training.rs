@@ -1,0 +1,323 @@
+//! A training run in its folder: what is read, what is written, how it goes on after a stop.
+//!
+//! `resume_state.safetensors` lies beside the outputs until the run is finished. `metrics.jsonl` holds no time and is
+//! cut back to the resumed step, so a run that was killed ends in the same bytes as one that was not; times go to
+//! `train.log`.
+
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::progress::{Progress, Reporter};
+use crate::signals::Stop;
+use crate::{io, output};
+use crucible_core::config::{self, Config};
+use crucible_core::curriculum::{CELL_NAMES, CELLS, exposure};
+use crucible_core::data::{BundleSet, content_hash, hex};
+use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
+use crucible_core::guardrails::{self, Finding, Level, Report};
+use crucible_core::train::{Metrics, Observer, Outcome, State, TrainError, train};
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The largest tokenizer.json that is read.
+const MAX_TOKENIZER_BYTES: usize = 256 << 20;
+/// The largest resume state that is read.
+const MAX_STATE_BYTES: usize = 32 << 30;
+/// Where a run's state lies until it is finished.
+const STATE: &str = "resume_state.safetensors";
+/// The result.
+pub const CHECKPOINT: &str = "checkpoint_final.safetensors";
+
+/// What all seeds of an experiment share.
+pub struct Inputs {
+    /// The bundles.
+    pub set: BundleSet,
+    /// The tokenizer, trained on their texts or given.
+    pub tokenizer: Tokenizer,
+    /// The events' tokens.
+    pub corpus: Corpus,
+    content: String,
+}
+
+impl Inputs {
+    /// Trains or reads the tokenizer and splits every text.
+    ///
+    /// # Errors
+    /// A tokenizer file that can't be used.
+    pub fn prepare(set: BundleSet, config: &Config) -> CliResult<Self> {
+        let data = |e: crucible_core::encoder::EncoderError| CliError::new(Exit::Data, e.to_string());
+        let tokenizer = match &config.model.tokenizer_file {
+            Some(path) => Tokenizer::from_json(&io::read_text(Path::new(path), MAX_TOKENIZER_BYTES)?)
+                .map_err(|e| CliError::new(Exit::Data, format!("{path}: {e}")))?,
+            None => {
+                let texts: BTreeSet<&str> = set.events.iter().map(|e| e.text.as_str()).collect();
+                let texts: Vec<&str> = texts.into_iter().collect();
+                Tokenizer::train(config.model.tokenizer, config.model.vocab_size, &texts).map_err(data)?
+            }
+        };
+        let corpus =
+            Corpus::build(&tokenizer, &set.events, config.model.span_window, config.model.max_tokens).map_err(data)?;
+        let content = content_hash(&set);
+        Ok(Self { set, tokenizer, corpus, content })
+    }
+
+    /// What a resume state must belong to: settings that decide numbers, data, seed, program.
+    fn run_id(&self, config: &Config, seed: u64) -> String {
+        let mut decides = config.clone();
+        decides.experiment.output_dir = None;
+        decides.experiment.checkpoint_every = 0;
+        decides.experiment.seeds.clear();
+        decides.device = config::Device::default();
+        let text = format!("{}\n{}\n{seed}\n{}", config::to_yaml(&decides), self.content, env!("CARGO_PKG_VERSION"));
+        hex(&Sha256::digest(text.as_bytes()))
+    }
+}
+
+/// How one run ended.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// The run's folder.
+    pub dir: PathBuf,
+    /// Its seed.
+    pub seed: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Whether all steps were done.
+    pub finished: bool,
+    /// The last logged mean loss.
+    pub loss: Option<f64>,
+    /// SHA-256 of the checkpoint, where there is one.
+    pub checkpoint_sha256: Option<String>,
+    /// Seconds of this call.
+    pub seconds: f64,
+}
+
+/// Guardrails that look before the first step. Prints findings; an error if one stops the run.
+///
+/// # Errors
+/// Exit status 6 with what stopped it.
+pub fn check_before(config: &Config, set: &BundleSet, ctx: &Context) -> CliResult<Report> {
+    let sizes = set.pool_counts().map(|n| n as u64);
+    let exposures = exposure::exposures(config, sizes);
+    let mut findings = guardrails::configuration::check(config);
+    findings.extend(guardrails::pool_composition::check(set, &config.curriculum.tier3_ratios));
+    let legacy = exposures.pools.iter().find(|p| p.pool == crucible_core::data::Pool::Legacy);
+    if let Some(expected) = legacy.and_then(|p| p.expected) {
+        findings.push(guardrails::dilution::check(expected, config.training.steps));
+    }
+    let report = Report::judge(findings, config.guardrails.block_on_critical, &config.guardrails.overrides);
+    for finding in report.findings.iter().filter(|f| f.level > Level::Ok) {
+        ctx.reporter.warn(describe(finding));
+    }
+    if config.guardrails.enabled && report.stops {
+        let worst = report.findings.iter().max_by_key(|f| f.level);
+        let message = worst.map_or_else(String::new, describe);
+        let error = CliError::new(Exit::Stopped, format!("stopped before training by a guardrail: {message}"));
+        return Err(error.advise("fix the cause, or acknowledge a CRITICAL finding with --guardrail-override NAME"));
+    }
+    Ok(report)
+}
+
+/// One line about a finding.
+#[must_use]
+pub fn describe(finding: &Finding) -> String {
+    let level = json!(finding.level);
+    let level = level.as_str().unwrap_or_default();
+    let advice = if finding.advice.is_empty() { String::new() } else { format!(" ({})", finding.advice) };
+    format!("{} {} [{level}]: {}{advice}", finding.id, finding.name, finding.message)
+}
+
+/// Trains one seed in `dir`.
+///
+/// # Errors
+/// A guardrail that stops the run (6), outputs that can't be written (1), a resume state of another run (2).
+pub fn run_seed(
+    inputs: &Inputs,
+    config: &Config,
+    seed: u64,
+    dir: &Path,
+    resume: bool,
+    stop: &Stop,
+    ctx: &Context,
+) -> CliResult<Summary> {
+    let started = Instant::now();
+    let run_id = inputs.run_id(config, seed);
+    let vocab = inputs.tokenizer.vocab_size();
+    let frequencies = inputs.corpus.document_frequencies(vocab);
+    let encoder = StaticEncoder::init(&config.model, vocab, &frequencies, inputs.corpus.texts(), seed)
+        .map_err(|e| CliError::usage(e.to_string()))?;
+    let fresh = State::new(encoder);
+    let state_path = dir.join(STATE);
+    let state = if resume && state_path.exists() {
+        let bytes = io::read_bytes(&state_path, MAX_STATE_BYTES)?;
+        State::from_bytes(&bytes, &run_id, fresh)
+            .map_err(|e| CliError::usage(format!("{}: {e}", state_path.display())))?
+    } else {
+        fresh
+    };
+    let first = state.step;
+    output::create_folder(dir)?;
+    let mut own = config::seen_from(config, dir);
+    own.experiment.seeds = vec![seed];
+    output::write_file(&dir.join("config.yaml"), config::to_yaml(&own).as_bytes())?;
+    let progress = ctx.reporter.start("training", "steps", config.training.steps);
+    progress.set(first);
+    let mut files = RunFiles {
+        metrics: reopen_metrics(&dir.join("metrics.jsonl"), first)?,
+        log: append(&dir.join("train.log"))?,
+        state_path: state_path.clone(),
+        run_id,
+        started,
+        progress,
+        reporter: ctx.reporter.clone(),
+        stop,
+        loss: None,
+        told: BTreeSet::new(),
+    };
+    files.say(&format!("seed {seed}: from step {first} of {}", config.training.steps));
+    // On a worker of the pool, where forking off work is cheapest.
+    let outcome = rayon::scope(|_| train(config, &inputs.set, &inputs.corpus, seed, state, &mut files));
+    let outcome = outcome.map_err(|e| {
+        files.say(&e.to_string());
+        let exit = if matches!(e, TrainError::Guardrail { .. }) { Exit::Stopped } else { Exit::Error };
+        CliError::new(exit, e.to_string())
+    })?;
+    write_exposures(dir, inputs, config, &outcome)?;
+    output::write_json(&dir.join("guardrails.json"), &outcome.findings)?;
+    let mut summary = Summary {
+        dir: dir.to_owned(),
+        seed,
+        steps: outcome.state.step,
+        finished: !outcome.stopped,
+        loss: files.loss,
+        checkpoint_sha256: None,
+        seconds: 0.0,
+    };
+    if !outcome.stopped {
+        let step = outcome.state.step;
+        let tokenizer = Tokenizer::from_json(&inputs.tokenizer.to_json().map_err(internal)?).map_err(internal)?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let checkpoint = Checkpoint { encoder: outcome.state.exported(), tokenizer, step, seed, version };
+        drop(outcome);
+        let bytes = checkpoint.to_bytes().map_err(internal)?;
+        summary.checkpoint_sha256 = Some(hex(&Sha256::digest(&bytes)));
+        output::write_file(&dir.join(CHECKPOINT), &bytes)?;
+        if state_path.exists() {
+            std::fs::remove_file(&state_path).map_err(|e| CliError::io("remove", &state_path, &e))?;
+        }
+    }
+    summary.seconds = started.elapsed().as_secs_f64();
+    files.say(&format!("seed {seed}: at step {} after {:.1} s", summary.steps, summary.seconds));
+    Ok(summary)
+}
+
+fn internal(e: crucible_core::encoder::EncoderError) -> CliError {
+    CliError::new(Exit::Error, e.to_string())
+}
+
+/// Expected and real looks per cell, and the real ones of every bundle.
+fn write_exposures(dir: &Path, inputs: &Inputs, config: &Config, outcome: &Outcome) -> CliResult<()> {
+    let expected = exposure::exposures(config, inputs.set.pool_counts().map(|n| n as u64));
+    let cells: Vec<_> = (0..CELLS)
+        .map(|c| {
+            let looks = || outcome.cells[c].iter().map(|b| u64::from(outcome.exposures[*b as usize]));
+            let n = outcome.cells[c].len();
+            let mean = (n > 0).then(|| looks().sum::<u64>() as f64 / n as f64);
+            json!({"cell": CELL_NAMES[c], "bundles": n, "mean": mean, "min": looks().min(), "max": looks().max()})
+        })
+        .collect();
+    output::write_json(&dir.join("exposures.json"), &json!({"expected": expected, "real": cells}))?;
+    let lines: String = inputs
+        .set
+        .bundles
+        .iter()
+        .zip(&outcome.exposures)
+        .map(|(bundle, looks)| json!({"bundle_id": bundle.bundle_id, "exposures": looks}).to_string() + "\n")
+        .collect();
+    output::write_file(&dir.join("exposures.jsonl"), lines.as_bytes())
+}
+
+struct RunFiles<'a> {
+    metrics: File,
+    log: File,
+    state_path: PathBuf,
+    run_id: String,
+    started: Instant,
+    progress: Progress,
+    reporter: Reporter,
+    stop: &'a Stop,
+    loss: Option<f64>,
+    told: BTreeSet<(String, Level)>,
+}
+
+impl RunFiles<'_> {
+    fn say(&mut self, text: &str) {
+        let now = jiff::Timestamp::now();
+        // A log that can't be written stops no training.
+        let _ = writeln!(self.log, "{now} {text}");
+    }
+}
+
+impl Observer for RunFiles<'_> {
+    fn metrics(&mut self, metrics: &Metrics) -> Result<(), String> {
+        let line = serde_json::to_string(metrics).map_err(|e| e.to_string())? + "\n";
+        self.metrics.write_all(line.as_bytes()).map_err(|e| format!("cannot write metrics.jsonl: {e}"))?;
+        let quota: Vec<String> = metrics.quota.iter().map(|q| format!("{q:.1}")).collect();
+        let rate = metrics.step as f64 / self.started.elapsed().as_secs_f64();
+        let (loss, norm, lr) = (metrics.loss, metrics.gradient_norm, metrics.learning_rate);
+        let text = format!("loss={loss:.4} grad={norm:.3} lr={lr:.2e} quota={}", quota.join("/"));
+        self.say(&format!("step {} {text} {rate:.0} steps/s", metrics.step));
+        self.progress.message(format!("loss {loss:.4}"));
+        self.progress.set(metrics.step);
+        self.loss = Some(loss);
+        Ok(())
+    }
+
+    fn warning(&mut self, message: &str) {
+        self.say(message);
+        self.reporter.warn(message);
+    }
+
+    fn finding(&mut self, finding: &Finding) {
+        let text = describe(finding);
+        self.say(&text);
+        // A noisy loss spikes again and again: the terminal hears of each kind once, the log of all.
+        if finding.level > Level::Ok && self.told.insert((finding.id.clone(), finding.level)) {
+            self.reporter.warn(format!("{text} (further ones go to train.log)"));
+        }
+    }
+
+    fn save(&mut self, state: &State) -> Result<(), String> {
+        self.metrics.sync_data().map_err(|e| format!("cannot write metrics.jsonl: {e}"))?;
+        let bytes = state.to_bytes(&self.run_id).map_err(|e| e.to_string())?;
+        output::write_file(&self.state_path, &bytes).map_err(|e| e.message)?;
+        self.say(&format!("saved at step {}", state.step));
+        Ok(())
+    }
+
+    fn stop(&mut self, _step: u64) -> bool {
+        self.stop.requested()
+    }
+}
+
+fn append(path: &Path) -> CliResult<File> {
+    OpenOptions::new().create(true).append(true).open(path).map_err(|e| CliError::io("write", path, &e))
+}
+
+/// Keeps the whole lines up to `step` and opens the file to append; a new run starts an empty one.
+fn reopen_metrics(path: &Path, step: u64) -> CliResult<File> {
+    let mut kept = String::new();
+    if step > 0 && path.exists() {
+        let text = io::read_text(path, MAX_TOKENIZER_BYTES)?;
+        let within = |line: &&str| serde_json::from_str::<Metrics>(line).is_ok_and(|m| m.step <= step);
+        kept = text.lines().filter(within).map(|line| format!("{line}\n")).collect();
+    }
+    output::write_file(path, kept.as_bytes())?;
+    append(path)
+}

@@ -1,0 +1,29 @@
+//! Documents that are generated from the program are as it would write them now.
+
+use std::path::Path;
+
+/// Compares a document with what it should be, or writes it when `CRUCIBLE_BLESS` is set.
+fn fresh(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    if std::env::var_os("CRUCIBLE_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("creates");
+        std::fs::write(&path, text).expect("writes");
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
+    let line = there.lines().zip(text.lines()).position(|(a, b)| a != b).unwrap_or(0) + 1;
+    assert!(
+        there == text,
+        "docs/{name} is out of date from line {line}; renew it with\n  CRUCIBLE_BLESS=1 cargo test -p crucible-cli --test cli docs"
+    );
+}
+
+#[test]
+fn the_reference_of_the_configuration_is_fresh() {
+    fresh("CONFIG.md", &crucible_core::config::reference());
+}
+
+#[test]
+fn the_schema_of_the_configuration_is_fresh() {
+    let schema = serde_json::to_string_pretty(&crucible_core::config::schema()).expect("is JSON");
+    fresh("schemas/config.schema.json", &(schema + "\n"));
+}

@@ -1,0 +1,9 @@
+//! Runs the program as a user does: arguments, files and environment in; exit status, output and files out.
+
+mod completions;
+mod config;
+mod docs;
+mod eval;
+mod global;
+mod init;
+mod util;

@@ -1,0 +1,92 @@
+//! Dot products of rows.
+
+use crate::compare::{Tolerance, close};
+use crucible_core::backend::{Backend, BackendError, SimilarityShape};
+use crucible_core::rng::Stream;
+
+/// Unit rows: sums of `d` products of size 1/d in `f32`, in any order. Worst seen at d = 384: 2e-7.
+const TOLERANCE: Tolerance = Tolerance { absolute: 2e-6, relative: 2e-6 };
+
+/// `(n, m, d)`; the kernel's tile is 64 × 64, its slices 16 deep.
+const SHAPES: &[(usize, usize, usize)] = &[
+    (0, 0, 0),
+    (0, 5, 3),
+    (5, 0, 3),
+    (3, 4, 0),
+    (1, 1, 1),
+    (1, 70, 5),
+    (70, 1, 5),
+    (2, 3, 17),
+    (4, 4, 16),
+    (63, 65, 15),
+    (64, 64, 16),
+    (65, 63, 17),
+    (128, 192, 32),
+    (129, 193, 33),
+    (33, 130, 384),
+    // 65,535 tiles and one row: the groups go on in a second line.
+    (65_535 * 64 + 1, 1, 1),
+];
+
+/// # Errors
+/// What was wrong first.
+pub(crate) async fn suite<B: Backend>(backend: &B) -> Result<(), String> {
+    for &(n, m, d) in SHAPES {
+        let mut stream = Stream::new(11, "conformance similarity", (n * m) as u64);
+        let (a, b) = (unit_rows(&mut stream, n, d), unit_rows(&mut stream, m, d));
+        let got = run(backend, &a, &b, SimilarityShape { n, m, d }).await.map_err(|e| e.to_string())?;
+        close(&format!("[{n}, {d}] · [{m}, {d}]ᵀ"), &got, &reference(&a, &b, (n, m, d)), TOLERANCE)?;
+    }
+    ties(backend).await?;
+    wrong_lengths(backend)
+}
+
+/// Equal rows give equal bits, wherever they stand: who wins a tie must not depend on the tile.
+async fn ties<B: Backend>(backend: &B) -> Result<(), String> {
+    let (n, m, d) = (2, 131, 37);
+    let mut stream = Stream::new(12, "conformance ties", 0);
+    let a = unit_rows(&mut stream, n, d);
+    let b = unit_rows(&mut stream, 1, d).repeat(m);
+    let got = run(backend, &a, &b, SimilarityShape { n, m, d }).await.map_err(|e| e.to_string())?;
+    for (i, row) in got.chunks(m).enumerate() {
+        if let Some(j) = row.iter().position(|x| x.to_bits() != row[0].to_bits()) {
+            return Err(format!("row {i}: {} at column {j}, {} at column 0, of equal vectors", row[j], row[0]));
+        }
+    }
+    Ok(())
+}
+
+/// A shape that a buffer does not fit is refused before anything runs.
+fn wrong_lengths<B: Backend>(backend: &B) -> Result<(), String> {
+    let shape = SimilarityShape { n: 2, m: 3, d: 4 };
+    for (a, b, out) in [(7, 12, 6), (8, 11, 6), (8, 12, 7)] {
+        let zeros = |len| backend.zeros(len).map_err(|e| e.to_string());
+        let (a_buffer, b_buffer, mut out_buffer) = (zeros(a)?, zeros(b)?, zeros(out)?);
+        let result = backend.similarity(&a_buffer, &b_buffer, &mut out_buffer, shape);
+        if !matches!(result, Err(BackendError::Length { .. })) {
+            return Err(format!("buffers of {a}, {b}, {out} for {shape:?} gave {result:?}"));
+        }
+    }
+    Ok(())
+}
+
+async fn run<B: Backend>(backend: &B, a: &[f32], b: &[f32], shape: SimilarityShape) -> Result<Vec<f32>, BackendError> {
+    let mut out = backend.upload(&vec![f32::NAN; shape.n * shape.m])?;
+    assert_eq!(backend.len(&out), shape.n * shape.m, "length of an uploaded buffer");
+    backend.similarity(&backend.upload(a)?, &backend.upload(b)?, &mut out, shape)?;
+    backend.download(&out).await
+}
+
+fn unit_rows(stream: &mut Stream, rows: usize, columns: usize) -> Vec<f32> {
+    let mut values: Vec<f32> = (0..rows * columns).map(|_| stream.symmetric(1.0)).collect();
+    for row in values.chunks_mut(columns.max(1)) {
+        let norm = row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt().max(1e-12);
+        row.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
+    }
+    values
+}
+
+fn reference(a: &[f32], b: &[f32], (n, m, d): (usize, usize, usize)) -> Vec<f64> {
+    let dot = |i: usize, j: usize| (0..d).map(|k| f64::from(a[i * d + k]) * f64::from(b[j * d + k])).sum();
+    (0..n * m).map(|at| dot(at / m, at % m)).collect()
+}

@@ -1,0 +1,8 @@
+//! Evaluation against an independent program, its published schemas, and its speed.
+#![expect(clippy::disallowed_methods, reason = "tests read files, settings and the clock")]
+
+mod fixture;
+mod reference;
+mod sanity;
+mod schemas;
+mod speed;
