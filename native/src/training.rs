@@ -149,9 +149,8 @@ pub fn run_seed(
     let started = Instant::now();
     let run_id = inputs.run_id(config, seed);
     let vocab = inputs.tokenizer.vocab_size();
-    let frequencies = inputs.corpus.document_frequencies(vocab);
-    let encoder = StaticEncoder::init(&config.model, vocab, &frequencies, inputs.corpus.texts(), seed)
-        .map_err(|e| CliError::usage(e.to_string()))?;
+    let encoder =
+        StaticEncoder::init(&config.model, vocab, &inputs.corpus, seed).map_err(|e| CliError::usage(e.to_string()))?;
     let fresh = State::new(encoder);
     let state_path = dir.join(STATE);
     let state = if resume && state_path.exists() {

@@ -2,7 +2,7 @@
 
 use crate::util::Dir;
 use crucible_core::config::{Model, TokenizerKind};
-use crucible_core::encoder::{Checkpoint, StaticEncoder, Tokenizer};
+use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
 use std::fmt::Write;
 
 /// Senses of two lemmas, told apart by a word.
@@ -40,7 +40,7 @@ fn checkpoint(seed: u64) -> Vec<u8> {
     let tokenizer = Tokenizer::train(TokenizerKind::Wordpiece, 200, &texts).expect("trains");
     let config = Model { embedding_dim: 16, hidden_dim: 16, vocab_size: 200, ..Model::default() };
     let vocab = tokenizer.vocab_size();
-    let encoder = StaticEncoder::init(&config, vocab, &vec![1; vocab], 100, seed).expect("fits");
+    let encoder = StaticEncoder::init(&config, vocab, &Corpus::default(), seed).expect("fits");
     let checkpoint = Checkpoint { encoder, tokenizer, step: 0, seed, version: "0".to_owned() };
     checkpoint.to_bytes().expect("writes")
 }

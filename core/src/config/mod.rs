@@ -281,8 +281,10 @@ pub enum Activation {
 pub enum TokenInit {
     /// Random directions, longer for rarer tokens (inverse document frequency): the untrained encoder is then close to
     /// a random projection of TF-IDF.
-    #[default]
     Idf,
+    /// As `idf`, but tokens that occur near the same others start in similar directions.
+    #[default]
+    Cooccurrence,
     /// Random directions of one expected length.
     Uniform,
 }
@@ -342,7 +344,7 @@ impl Default for Model {
             dropout: 0.1,
             token_dropout: 0.1,
             residual: true,
-            token_init: TokenInit::Idf,
+            token_init: TokenInit::Cooccurrence,
             span_window: 16,
             tokenizer: TokenizerKind::Wordpiece,
             vocab_size: 30_000,

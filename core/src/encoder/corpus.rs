@@ -24,6 +24,7 @@ struct Item {
 }
 
 /// The tokens of events.
+#[derive(Default)]
 pub struct Corpus {
     window: usize,
     ids: Vec<u32>,
@@ -134,18 +135,22 @@ impl Corpus {
         out.extend((0..self.items[event].len as usize).map(|token| pool_weights::bucket(self.window, token, span)));
     }
 
+    /// The used tokens of each distinct text, once: those of its first event.
+    #[must_use]
+    pub fn distinct(&self) -> Vec<&[u32]> {
+        let mut seen = vec![false; self.texts];
+        let first = |event: &usize| !std::mem::replace(&mut seen[self.items[*event].text as usize], true);
+        (0..self.len()).filter(first).map(|event| self.ids(event)).collect()
+    }
+
     /// In how many of the distinct texts each of `vocab` tokens occurs.
     #[must_use]
     pub fn document_frequencies(&self, vocab: usize) -> Vec<u32> {
         let mut counts = vec![0; vocab];
         let mut last = vec![NONE; vocab];
-        let mut seen = vec![false; self.texts];
-        for (event, item) in self.items.iter().enumerate() {
-            if std::mem::replace(&mut seen[item.text as usize], true) {
-                continue;
-            }
-            for id in self.ids(event) {
-                if std::mem::replace(&mut last[*id as usize], item.text) != item.text {
+        for (text, ids) in self.distinct().into_iter().enumerate() {
+            for id in ids {
+                if std::mem::replace(&mut last[*id as usize], text as u32) != text as u32 {
                     counts[*id as usize] += 1;
                 }
             }

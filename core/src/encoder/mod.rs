@@ -1,6 +1,7 @@
 //! Encoders: from texts to unit vectors.
 
 mod checkpoint;
+mod cooccurrence;
 mod corpus;
 mod error;
 mod static_encoder;

@@ -3,7 +3,7 @@
 //! Inference runs in blocks of a fixed number of rows, the last one filled up with zeros: the matrix product may choose
 //! its way by shape, and an event's vector must not depend on the batch it came in.
 
-use super::{Corpus, EncoderError};
+use super::{Corpus, EncoderError, cooccurrence};
 use crate::config::{Model, TokenInit};
 use crate::embeddings::{Embeddings, normalise};
 use crate::kernels::matmul::{View, matmul_block};
@@ -14,6 +14,8 @@ use crate::rng::Stream;
 
 /// Rows that go through the head together.
 const BLOCK: usize = 64;
+/// Length of a token's own random direction beside the one that it shares with its company.
+const OWN_SHARE: f32 = 0.25;
 /// The largest `span_window`: buckets are numbered in a byte.
 pub const MAX_SPAN_WINDOW: usize = 126;
 
@@ -70,29 +72,32 @@ pub(super) fn layer_shapes(config: &Model) -> Vec<(usize, usize)> {
 }
 
 impl StaticEncoder {
-    /// An untrained encoder for a vocabulary, from the texts' document frequencies: `document_frequencies[id]` of
-    /// `documents` texts hold token `id`.
+    /// An untrained encoder for a vocabulary of `vocab` tokens, from the texts of the corpus.
     ///
     /// Token vectors are scaled so that the mean over a text of usual length has a norm of about 1.
     ///
     /// # Errors
     /// When the settings are outside their limits or do not go together.
-    pub fn init(
-        config: &Model,
-        vocab: usize,
-        document_frequencies: &[u32],
-        documents: usize,
-        seed: u64,
-    ) -> Result<Self, EncoderError> {
+    pub fn init(config: &Model, vocab: usize, corpus: &Corpus, seed: u64) -> Result<Self, EncoderError> {
         check(config)?;
-        let lengths = token_lengths(config.token_init, vocab, document_frequencies, documents);
+        let frequencies = corpus.document_frequencies(vocab);
+        let lengths = token_lengths(config.token_init, vocab, &frequencies, corpus.texts());
         let dim = config.embedding_dim;
+        let company = match config.token_init {
+            TokenInit::Cooccurrence => Some(cooccurrence::directions(corpus, vocab, dim, seed)),
+            TokenInit::Idf | TokenInit::Uniform => None,
+        };
         let mut tokens = vec![0.0; vocab * dim];
         parallel::for_blocks(&mut tokens, dim, |id, row| {
             // A cube of this half-width has an expected squared diagonal of 1.
             let bound = lengths[id] * (3.0 / dim as f32).sqrt();
             let mut stream = Stream::new(seed, "token vector", id as u64);
             row.iter_mut().for_each(|x| *x = stream.symmetric(bound));
+            if let Some(company) = &company {
+                let direction = &company[id * dim..][..dim];
+                row.iter_mut().for_each(|x| *x *= OWN_SHARE);
+                row.iter_mut().zip(direction).for_each(|(x, d)| *x += lengths[id] * d);
+            }
         });
         let layers = layer_shapes(config).into_iter().enumerate().map(|(number, (out, input))| {
             let zero = config.residual && number + 1 == config.num_layers;
@@ -191,7 +196,9 @@ impl Layer {
 fn token_lengths(init: TokenInit, vocab: usize, frequencies: &[u32], documents: usize) -> Vec<f32> {
     let frequency = |id: usize| f64::from(frequencies.get(id).copied().unwrap_or(0));
     let idf = |id: usize| match init {
-        TokenInit::Idf => ((1.0 + documents as f64) / (1.0 + frequency(id))).ln().max(0.0) + 1.0,
+        TokenInit::Idf | TokenInit::Cooccurrence => {
+            ((1.0 + documents as f64) / (1.0 + frequency(id))).ln().max(0.0) + 1.0
+        }
         TokenInit::Uniform => 1.0,
     };
     let (mut occurrences, mut squares) = (0.0, 0.0);
@@ -263,7 +270,7 @@ pub(super) mod tests {
 
     /// An encoder none of whose parts is at its start.
     pub(crate) fn encoder(config: &Model, vocab: usize) -> StaticEncoder {
-        let mut encoder = StaticEncoder::init(config, vocab, &vec![3; vocab], 50, 7).expect("fits");
+        let mut encoder = StaticEncoder::init(config, vocab, &Corpus::default(), 7).expect("fits");
         let mut stream = Stream::new(7, "shake", 0);
         let layers = encoder.layers.iter_mut().flat_map(|l| l.weight.iter_mut().chain(&mut l.bias));
         layers.chain(&mut encoder.span_weights).for_each(|x| *x += stream.symmetric(0.3));
@@ -327,10 +334,9 @@ pub(super) mod tests {
         let events = events(400);
         let tokenizer = trained_tokenizer(&events);
         let corpus = Corpus::build(&tokenizer, &events, 5, 512).expect("builds");
-        let counts = corpus.document_frequencies(tokenizer.vocab_size());
-        for token_init in [TokenInit::Idf, TokenInit::Uniform] {
+        for token_init in [TokenInit::Idf, TokenInit::Uniform, TokenInit::Cooccurrence] {
             let config = Model { token_init, embedding_dim: 64, hidden_dim: 64, ..small() };
-            let init = |config: &Model, seed| StaticEncoder::init(config, counts.len(), &counts, corpus.texts(), seed);
+            let init = |config: &Model, seed| StaticEncoder::init(config, tokenizer.vocab_size(), &corpus, seed);
             let encoder = init(&config, 1).expect("fits");
             assert!(encoder == init(&config, 1).expect("fits") && encoder != init(&config, 2).expect("fits"));
             // Residual with a last layer of zeros: the head changes nothing yet.
@@ -356,7 +362,7 @@ pub(super) mod tests {
 
     #[test]
     fn settings_that_cannot_be_are_refused() {
-        let refused = |config: Model| match StaticEncoder::init(&config, 3, &[], 0, 0) {
+        let refused = |config: Model| match StaticEncoder::init(&config, 3, &Corpus::default(), 0) {
             Err(EncoderError::Config { field, .. }) => field,
             other => panic!("{other:?}"),
         };

@@ -93,7 +93,7 @@ fn tiny() -> Toy {
 
 /// The small model, with none of its parts at their start.
 fn tiny_encoder(toy: &Toy, model: &Model) -> StaticEncoder {
-    let mut encoder = StaticEncoder::init(model, toy.vocab, &vec![2; toy.vocab], 9, 3).expect("fits");
+    let mut encoder = StaticEncoder::init(model, toy.vocab, &Corpus::default(), 3).expect("fits");
     let mut stream = Stream::new(3, "shake", 0);
     let layers = encoder.layers.iter_mut().flat_map(|l| l.weight.iter_mut().chain(&mut l.bias));
     layers.chain(&mut encoder.span_weights).for_each(|x| *x += stream.symmetric(0.5));

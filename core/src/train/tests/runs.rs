@@ -78,8 +78,7 @@ fn config(steps: u64) -> Config {
 }
 
 fn fresh(toy: &Toy, config: &Config) -> State {
-    let frequencies = toy.corpus.document_frequencies(toy.vocab);
-    State::new(StaticEncoder::init(&config.model, toy.vocab, &frequencies, toy.corpus.texts(), 42).expect("fits"))
+    State::new(StaticEncoder::init(&config.model, toy.vocab, &toy.corpus, 42).expect("fits"))
 }
 
 fn run(toy: &Toy, config: &Config, state: State, notes: &mut Notes) -> Result<Outcome, TrainError> {
