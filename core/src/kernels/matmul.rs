@@ -87,9 +87,10 @@ pub fn matmul(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, accumulate: bool) {
     });
 }
 
-/// Rows of the output that are computed together: about an eighth, a multiple of 16, at least 48.
+/// Rows of the output that are computed together: about a quarter, a multiple of 16, at least 48, at most 512. Each
+/// block packs the right-hand side anew.
 fn rows_a_block(rows: usize) -> usize {
-    rows.div_ceil(8).next_multiple_of(16).max(48)
+    rows.div_ceil(4).next_multiple_of(16).clamp(48, 512)
 }
 
 /// The same on the calling thread.

@@ -15,10 +15,12 @@ use crate::kernels::simd::{dot, widest};
 use crate::kernels::{dropout, info_nce, triplet};
 use crate::parallel;
 
-/// Texts that go through the encoder together.
+/// The fewest texts that go through the encoder together: each block packs the weights anew.
 const TEXTS: usize = 32;
-/// Anchors whose similarities are computed together.
+/// The fewest anchors whose similarities are computed together.
 const ANCHORS: usize = 16;
+/// The most rows of a block, which stays in a core's cache.
+const MOST: usize = 256;
 /// Table rows that are updated together.
 const ROWS: usize = 128;
 
@@ -145,10 +147,15 @@ fn sized(buffer: &mut Vec<f32>, len: usize) {
     buffer.resize(len, 0.0);
 }
 
-/// Blocks of [`TEXTS`] rows of a buffer of `n` rows.
-fn blocks_of(buffer: &mut [f32], n: usize) -> std::slice::ChunksMut<'_, f32> {
+/// Rows that one task takes of `n`: a multiple of four blocks, of at least `fewest` rows. It depends on the shape alone.
+fn block_rows(n: usize, fewest: usize) -> usize {
+    n.div_ceil(n.div_ceil(MOST).next_multiple_of(4).max(1)).next_multiple_of(8).max(fewest)
+}
+
+/// Blocks of `rows` rows of a buffer of `n` rows.
+fn blocks_of(buffer: &mut [f32], n: usize, rows: usize) -> std::slice::ChunksMut<'_, f32> {
     let width = buffer.len() / n.max(1);
-    buffer.chunks_mut((width * TEXTS).max(1))
+    buffer.chunks_mut((width * rows).max(1))
 }
 
 impl Trainee {
@@ -199,16 +206,17 @@ impl Trainee {
         sized(&mut work.unit, n * out_dim);
         sized(&mut work.norms, n);
         let texts = Texts { ids: &batch.ids, starts: &batch.starts };
+        let rows = block_rows(n, TEXTS);
         // One task a block, each with its own part of every buffer.
         let mut weights = work.weights.as_mut_slice();
-        let mut inputs: Vec<_> = work.inputs.iter_mut().map(|b| blocks_of(b, n)).collect();
-        let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n)).collect();
+        let mut inputs: Vec<_> = work.inputs.iter_mut().map(|b| blocks_of(b, n, rows)).collect();
+        let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n, rows)).collect();
         let mut tasks = Vec::new();
         for ((block, unit), norms) in
-            work.unit.chunks_mut(out_dim * TEXTS).enumerate().zip(work.norms.chunks_mut(TEXTS))
+            work.unit.chunks_mut(out_dim * rows).enumerate().zip(work.norms.chunks_mut(rows))
         {
-            let first = block * TEXTS;
-            let tokens = batch.starts[first] as usize..batch.starts[(first + TEXTS).min(n)] as usize;
+            let first = block * rows;
+            let tokens = batch.starts[first] as usize..batch.starts[(first + rows).min(n)] as usize;
             let (own, rest) = std::mem::take(&mut weights).split_at_mut(tokens.len());
             weights = rest;
             let inputs: Vec<&mut [f32]> = inputs.iter_mut().filter_map(Iterator::next).collect();
@@ -262,18 +270,19 @@ impl Trainee {
         let (a, c) = work.unit.split_at(anchors * dim);
         let c = View::new(c, candidates, dim);
         let scale = 1.0 / anchors.max(1) as f32;
+        let together = block_rows(anchors, ANCHORS);
         let blocks =
-            work.similarities.chunks_mut((ANCHORS * candidates).max(1)).zip(work.d_anchors.chunks_mut(ANCHORS * dim));
+            work.similarities.chunks_mut((together * candidates).max(1)).zip(work.d_anchors.chunks_mut(together * dim));
         let mut losses = vec![0f32; anchors];
-        let tasks: Vec<_> = blocks.zip(losses.chunks_mut(ANCHORS)).enumerate().collect();
+        let tasks: Vec<_> = blocks.zip(losses.chunks_mut(together)).enumerate().collect();
         parallel::for_each(tasks, |(block, ((s, d_anchors), losses))| {
             let rows = losses.len();
-            matmul_block(s, View::new(&a[block * ANCHORS * dim..][..rows * dim], rows, dim), c.t(), false);
+            matmul_block(s, View::new(&a[block * together * dim..][..rows * dim], rows, dim), c.t(), false);
             widest(
                 #[inline(always)]
                 || {
                     for (i, (row, loss)) in s.chunks_mut(candidates).zip(losses).enumerate() {
-                        let anchor = block * ANCHORS + i;
+                        let anchor = block * together + i;
                         let own = batch.negatives[anchor] as usize..batch.negatives[anchor + 1] as usize;
                         *loss = match hyper.loss {
                             Loss::InfoNce => {
@@ -302,11 +311,12 @@ impl Trainee {
         let similarities = View::new(&work.similarities, anchors, candidates);
         let a = View::new(&work.unit[..anchors * out_dim], anchors, out_dim);
         let (unit, norms, d_anchors) = (&work.unit, &work.norms, &work.d_anchors);
-        let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n)).collect();
+        let rows = block_rows(n, TEXTS);
+        let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n, rows)).collect();
         let mut tasks = Vec::new();
-        for (block, d_pooled) in work.d_pooled.chunks_mut(dim * TEXTS).enumerate() {
+        for (block, d_pooled) in work.d_pooled.chunks_mut(dim * rows).enumerate() {
             let outputs: Vec<&mut [f32]> = outputs.iter_mut().filter_map(Iterator::next).collect();
-            tasks.push((block * TEXTS, d_pooled, outputs));
+            tasks.push((block * rows, d_pooled, outputs));
         }
         parallel::for_each(tasks, |(first, d_pooled, mut outputs)| {
             let rows = d_pooled.len() / dim;
