@@ -13,7 +13,7 @@ use crate::parallel;
 use crate::rng::Stream;
 
 /// Rows that go through the head together.
-const BLOCK: usize = 64;
+const BLOCK: usize = 192;
 /// Length of a token's own random direction beside the one that it shares with its company.
 const OWN_SHARE: f32 = 0.25;
 /// The largest `span_window`: buckets are numbered in a byte.
