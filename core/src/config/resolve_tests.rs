@@ -354,3 +354,9 @@ fn strangers_files_make_no_panics() {
         let _ = of(&text);
     }
 }
+
+#[test]
+fn a_decay_that_turns_weights_over_is_refused() {
+    let text = fault("training: {learning_rate: 2.0, weight_decay: 0.5}");
+    assert!(text.contains("`training.weight_decay`") && text.contains("keep it below 1"), "{text}");
+}

@@ -172,6 +172,12 @@ fn training(config: &Config, bad: &mut Findings, odd: &mut Findings) {
     if t.batch_size < 2 && t.in_batch_negatives && t.loss == super::Loss::InfoNce {
         odd.add(&["training.batch_size"], "a batch of 1 has no other bundles to take negatives from".to_owned(), None);
     }
+    let decay = t.learning_rate * t.weight_decay;
+    if decay >= 1.0 {
+        let message = format!("{} times the learning rate ({}) is {decay}", t.weight_decay, t.learning_rate);
+        let advice = "a step takes this share from every weight: keep it below 1";
+        bad.add(&["training.weight_decay", "training.learning_rate"], message, Some(advice));
+    }
     if t.steps > 1 << 53 {
         bad.add(&["training.steps"], format!("{} is beyond any run", t.steps), None);
     }

@@ -212,8 +212,7 @@ impl Trainee {
         let mut inputs: Vec<_> = work.inputs.iter_mut().map(|b| blocks_of(b, n, rows)).collect();
         let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n, rows)).collect();
         let mut tasks = Vec::new();
-        for ((block, unit), norms) in
-            work.unit.chunks_mut(out_dim * rows).enumerate().zip(work.norms.chunks_mut(rows))
+        for ((block, unit), norms) in work.unit.chunks_mut(out_dim * rows).enumerate().zip(work.norms.chunks_mut(rows))
         {
             let first = block * rows;
             let tokens = batch.starts[first] as usize..batch.starts[(first + rows).min(n)] as usize;
