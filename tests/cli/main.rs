@@ -6,4 +6,6 @@ mod docs;
 mod eval;
 mod global;
 mod init;
+#[cfg(unix)]
+mod kill;
 mod util;
