@@ -151,7 +151,7 @@ pub fn run_seed(
     let vocab = inputs.tokenizer.vocab_size();
     let encoder =
         StaticEncoder::init(&config.model, vocab, &inputs.corpus, seed).map_err(|e| CliError::usage(e.to_string()))?;
-    let fresh = State::new(encoder);
+    let fresh = State::new(encoder, &config.guardrails);
     let state_path = dir.join(STATE);
     let state = if resume && state_path.exists() {
         let bytes = io::read_bytes(&state_path, MAX_STATE_BYTES)?;
@@ -188,7 +188,7 @@ pub fn run_seed(
         CliError::new(exit, e.to_string())
     })?;
     write_exposures(dir, inputs, config, &outcome)?;
-    output::write_json(&dir.join("guardrails.json"), &outcome.findings)?;
+    output::write_json(&dir.join("guardrails.json"), &outcome.state.watch.findings)?;
     let mut summary = Summary {
         dir: dir.to_owned(),
         seed,
