@@ -14,6 +14,8 @@ use tempfile::NamedTempFile;
 
 /// zstd's level; packing is not what our runs wait for.
 const ZSTD_LEVEL: i32 = 6;
+/// How names of temporary files end.
+const TEMPORARY: &str = ".tmp";
 
 /// Prints a result.
 ///
@@ -82,6 +84,25 @@ pub fn write_json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<()
 pub fn check_writable(path: &Path) -> CliResult<()> {
     // Creating the temporary file is the whole test; dropping it removes it.
     AtomicFile::create(path).map(drop)
+}
+
+/// Removes temporary files that a killed process left beside `path`. Only for files that nobody else writes meanwhile.
+///
+/// # Errors
+/// The folder can't be read or written.
+pub fn remove_leftovers(path: &Path) -> CliResult<()> {
+    let (prefix, folder) = (temporary_prefix(path), folder_of(path));
+    let failed = |e: io::Error| CliError::io("clear", folder, &e);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let middle = name.to_str().and_then(|n| n.strip_prefix(&prefix)?.strip_suffix(TEMPORARY));
+        // `.x.json.abcdef.tmp` is a leftover of `x.json`, not of `x`.
+        if middle.is_some_and(|m| !m.contains('.')) {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses an output (`flag`, at `path`) that is the same file as one of `taken`, each with what it is.
@@ -241,12 +262,16 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// How names of temporary files for `path` begin.
+fn temporary_prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default())
+}
+
 /// A temporary file beside `target`, with the permissions that the file will have.
 fn temporary(folder: &Path, target: &Path, existing: Option<&std::fs::Metadata>) -> io::Result<NamedTempFile> {
-    let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let prefix = format!(".{name}.");
+    let prefix = temporary_prefix(target);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
+    builder.prefix(&prefix).suffix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -293,6 +318,19 @@ mod tests {
         assert_eq!(names(dir.path()), ["a.json"]);
         write_file(&path, b"new").expect("writes");
         assert_eq!(std::fs::read(&path).expect("reads"), b"new");
+    }
+
+    #[test]
+    fn leftovers_are_those_of_one_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a.json");
+        let temporary = |of: &Path| temporary(dir.path(), of, None).expect("creates").keep().expect("keeps");
+        temporary(&path);
+        temporary(&dir.path().join("a"));
+        write_file(&path, b"x").expect("writes");
+        remove_leftovers(&path).expect("removes");
+        let left = names(dir.path());
+        assert!(left.len() == 2 && left[0].starts_with(".a.") && left[1] == "a.json", "{left:?}");
     }
 
     #[test]

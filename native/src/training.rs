@@ -1,6 +1,6 @@
 //! A training run in its folder: what is read, what is written, how it goes on after a stop.
 //!
-//! `resume_state.safetensors` lies beside the outputs until the run is finished. `metrics.jsonl` holds no time and is
+//! `resume_state.safetensors` lies beside the outputs until the run is finished; a run that starts over removes it first. `metrics.jsonl` holds no time and is
 //! cut back to the resumed step, so a run that was killed ends in the same bytes as one that was not; times go to
 //! `train.log`.
 
@@ -21,7 +21,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -33,6 +33,9 @@ const MAX_STATE_BYTES: usize = 32 << 30;
 const STATE: &str = "resume_state.safetensors";
 /// The result.
 pub const CHECKPOINT: &str = "checkpoint_final.safetensors";
+/// What a run writes whole: killed meanwhile, it leaves temporary files of these names.
+const WRITTEN: [&str; 7] =
+    [STATE, CHECKPOINT, "config.yaml", "metrics.jsonl", "exposures.json", "exposures.jsonl", "guardrails.json"];
 
 /// What all seeds of an experiment share.
 pub struct Inputs {
@@ -162,6 +165,12 @@ pub fn run_seed(
     };
     let first = state.step;
     output::create_folder(dir)?;
+    if !resume {
+        // Else a stop before the first save would be resumed from what an earlier run left.
+        remove(&state_path)?;
+        remove(&dir.join(CHECKPOINT))?;
+    }
+    WRITTEN.iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
     let mut own = config::seen_from(config, dir);
     own.experiment.seeds = vec![seed];
     output::write_file(&dir.join("config.yaml"), config::to_yaml(&own).as_bytes())?;
@@ -207,13 +216,26 @@ pub fn run_seed(
         let bytes = checkpoint.to_bytes().map_err(internal)?;
         summary.checkpoint_sha256 = Some(hex(&Sha256::digest(&bytes)));
         output::write_file(&dir.join(CHECKPOINT), &bytes)?;
-        if state_path.exists() {
-            std::fs::remove_file(&state_path).map_err(|e| CliError::io("remove", &state_path, &e))?;
-        }
+        remove(&state_path)?;
     }
     summary.seconds = started.elapsed().as_secs_f64();
     files.say(&format!("seed {seed}: at step {} after {:.1} s", summary.steps, summary.seconds));
     Ok(summary)
+}
+
+/// Removes what a run that was killed at its very end left beside its result.
+///
+/// # Errors
+/// The folder can't be written.
+pub fn tidy_finished(dir: &Path) -> CliResult<()> {
+    remove(&dir.join(STATE))
+}
+
+fn remove(path: &Path) -> CliResult<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(CliError::io("remove", path, &e)),
+        _ => Ok(()),
+    }
 }
 
 fn internal(e: crucible_core::encoder::EncoderError) -> CliError {

@@ -108,6 +108,7 @@ fn first_difference(a: &[u8], b: &[u8]) -> String {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a seed is of use only when it is known")]
 fn killed_and_resumed_runs_end_in_the_bytes_of_one_that_was_left_alone() {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64;
     let seed = std::env::var("CRUCIBLE_KILL_SEED").map_or_else(|_| clock(), |seed| seed.parse().expect("a number"));
@@ -150,4 +151,21 @@ fn one_and_two_threads_end_in_the_same_bytes() {
         }
     }
     assert_same(&dir, "one", "threads");
+}
+
+#[test]
+fn a_run_that_starts_over_is_not_resumed_from_an_older_one() {
+    let dir = prepared();
+    let started = Instant::now();
+    killed(&dir, None);
+    let whole = started.elapsed();
+    put_by(&dir, "alone");
+    let saved = Moment { start: whole.mul_f64(0.4), file: Some("resume_state"), more: Duration::ZERO };
+    assert!(killed(&dir, Some(&saved)), "the older one, with a state");
+    // Ends before it saves.
+    let early = ["--guardrails.enabled", "true", "--guardrails.gradient_max", "1e-6"];
+    let ran = dir.run(&[&["train", "--output-dir", "run"], &early[..]].concat());
+    assert!(ran.failed(6).contains("stopped the run at step 10:"), "{ran:?}");
+    assert!(!killed(&dir, None));
+    assert_same(&dir, "alone", "started over");
 }
