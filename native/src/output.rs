@@ -77,13 +77,17 @@ pub fn write_json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<()
     file.commit()
 }
 
-/// Finds out whether `path` can be written, before hours of work. Creates its folder.
+/// Finds out whether `path` can be written, before hours of work. Leaves nothing, not even its folder.
 ///
 /// # Errors
 /// It can't: a folder of that name, no permission, a read-only disk.
 pub fn check_writable(path: &Path) -> CliResult<()> {
-    // Creating the temporary file is the whole test; dropping it removes it.
-    AtomicFile::create(path).map(drop)
+    // Creating a temporary file is the whole test; dropping it removes it.
+    if folder_of(path).exists() {
+        return AtomicFile::create(path).map(drop);
+    }
+    let above = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    temporary(above, path, None).map(drop).map_err(|e| CliError::io("write", path, &e))
 }
 
 /// Removes temporary files that a killed process left beside `path`. Only for files that nobody else writes meanwhile.
@@ -354,7 +358,7 @@ mod tests {
         let error = check_writable(&dir.path().join("file").join("out.json")).expect_err("a file is in the way");
         assert!(error.message.contains("file"), "{error}");
         check_writable(&dir.path().join("deep").join("er").join("out.json")).expect("can be written");
-        assert!(names(&dir.path().join("deep").join("er")).is_empty(), "the check leaves no file");
+        assert_eq!(names(dir.path()), ["file"], "the check leaves nothing");
     }
 
     #[cfg(unix)]

@@ -1,0 +1,223 @@
+//! Bad input, fault by fault: what is said, the exit status, and that nothing is written.
+
+use crate::eval::checkpoint;
+use crate::util::{Dir, finish};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What data faults ask for.
+const MEND: &str = "help: correct what is named, or take those lines out";
+
+/// Everything below a folder; files with what they hold.
+fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("is a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            all.append(&mut snapshot(&path));
+            all.insert(path, None);
+        } else {
+            let bytes = std::fs::read(&path).expect("reads");
+            all.insert(path, Some(bytes));
+        }
+    }
+    all
+}
+
+/// The command ends with `code`, says all of `parts`, and leaves the folder as it was.
+#[track_caller]
+fn refuses(dir: &Dir, command: &mut Command, code: i32, parts: &[&str]) {
+    let before = snapshot(dir.path());
+    let ran = finish(command);
+    for part in parts {
+        assert!(ran.failed(code).contains(part), "{part:?} is not said: {ran:#?}");
+    }
+    let after = snapshot(dir.path());
+    let names = |s: &BTreeMap<PathBuf, Option<Vec<u8>>>| s.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&after), names(&before), "files came or went");
+    assert!(after == before, "a file was changed");
+}
+
+const BUNDLE: [&str; 5] = ["bundle", "--events", "in.jsonl", "--output", "new/b.jsonl"];
+const TRAIN: [&str; 5] = ["train", "--bundles", "in.jsonl", "--output-dir", "new/run"];
+const EVAL: [&str; 7] = ["eval", "--checkpoint", "m", "--eval-set", "in.jsonl", "--output", "new/s.json"];
+
+/// `bundle` refuses `in.jsonl`, an existing file or folder.
+#[track_caller]
+fn events_refused(dir: &Dir, code: i32, parts: &[&str]) {
+    refuses(dir, &mut dir.command(&BUNDLE), code, parts);
+}
+
+/// `train` and `eval` refuse it.
+#[track_caller]
+fn bundles_refused(dir: &Dir, code: i32, parts: &[&str]) {
+    std::fs::write(dir.path().join("m"), checkpoint(1)).expect("writes");
+    for args in [&TRAIN[..], &EVAL] {
+        refuses(dir, &mut dir.command(args), code, parts);
+    }
+}
+
+/// An event of `more` fields.
+fn event(id: &str, sense: &str, more: &str) -> String {
+    format!(r#"{{"event_id":"{id}","sense":"{sense}","text":"a word"{more}}}"#)
+}
+
+/// A bundle whose anchor has `more` fields.
+fn bundle(id: &str, more: &str) -> String {
+    let (anchor, positive) = (event("a", "x#1", more), event("p", "x#1", ""));
+    let negative = event("n", "x#2", r#","source":"within_lemma""#);
+    format!(r#"{{"bundle_id":"{id}","anchor":{anchor},"positive":{positive},"negatives":[{negative}]}}"#)
+}
+
+/// A sound line, then a faulty one of each kind of file; for events and for bundles, what is said of it.
+#[track_caller]
+fn in_events_and_bundles(faulty: [&[u8]; 2], said: [&str; 2]) {
+    let dir = Dir::new();
+    let sound = [event("sound", "x#1", r#","embedding":[1,2]"#), bundle("sound", r#","embedding":[1,2]"#)];
+    let write = |i: usize| {
+        let bytes = [sound[i].as_bytes(), b"\n", faulty[i], b"\n"].concat();
+        std::fs::write(dir.path().join("in.jsonl"), bytes).expect("writes");
+    };
+    write(0);
+    events_refused(&dir, 3, &["in.jsonl: line 2: ", said[0], MEND]);
+    write(1);
+    bundles_refused(&dir, 3, &["in.jsonl: line 2: ", said[1], MEND]);
+}
+
+/// As above, the faults made from sound lines by a replacement.
+#[track_caller]
+fn replaced(from: &str, to: &str, said: [&str; 2]) {
+    let [event, bundle] =
+        [event("b", "x#1", r#","embedding":[3,4]"#), bundle("b", r#","embedding":[3,4]"#)].map(|sound| {
+            assert!(sound.contains(from), "{sound}");
+            sound.replacen(from, to, 1)
+        });
+    in_events_and_bundles([event.as_bytes(), bundle.as_bytes()], said);
+}
+
+#[test]
+fn the_lines_that_faults_are_put_into_are_sound() {
+    let dir = Dir::new();
+    let line = |i: usize| {
+        let sound = event(&i.to_string(), &format!("x#{}", i % 2), r#","embedding":[3,4]"#) + "\n";
+        sound.replacen("a word", &format!("word {i}"), 1)
+    };
+    dir.file("in.jsonl", &(0..8).map(line).collect::<String>());
+    dir.run(&BUNDLE).ok();
+    dir.file("in.jsonl", &(bundle("sound", "") + "\n" + &bundle("b", r#","embedding":[3,4]"#)));
+    std::fs::write(dir.path().join("m"), checkpoint(1)).expect("writes");
+    dir.run(&EVAL).ok();
+}
+
+#[test]
+fn what_is_not_json_is_refused() {
+    let said = "line 2: not JSON (column 17): EOF while parsing a value; expected one whole object a line";
+    in_events_and_bundles([br#"{"event_id": "b","#, br#"{"event_id": "b","#], [said; 2]);
+    let said = "line 2: not JSON (column 1): expected value";
+    in_events_and_bundles([b"<!DOCTYPE html>"; 2], [said; 2]);
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    replaced(r#""sense":"x#1","#, "", ["line 2: missing field `sense`", "line 2: `anchor`: missing field `sense`"]);
+    let bundle = bundle("b", "").replacen("positive", "pos", 1);
+    let said = ["line 2: missing field `sense`", "line 2: missing field `positive`"];
+    in_events_and_bundles([br#"{"event_id":"b"}"#, bundle.as_bytes()], said);
+}
+
+#[test]
+fn a_wrong_type_is_named() {
+    let said = "invalid type: integer `5`, expected a string";
+    let fields = [&format!("line 2: `text`: {said}"), &format!("line 2: `anchor.text`: {said}")];
+    replaced(r#""a word""#, "5", fields.map(String::as_str));
+}
+
+#[test]
+fn an_empty_text_is_refused() {
+    replaced(r#""a word""#, r#"" ""#, ["line 2: `text`: is empty", "line 2: `anchor.text`: is empty"]);
+}
+
+#[test]
+fn an_id_that_is_there_twice_is_refused() {
+    let again = [event("sound", "x#1", ""), bundle("sound", "")];
+    let said =
+        ["`event_id`: \"sound\" was already used on line 1", "`bundle_id`: \"sound\" was already used on line 1"];
+    in_events_and_bundles([again[0].as_bytes(), again[1].as_bytes()], said);
+}
+
+#[test]
+fn invalid_utf_8_is_refused() {
+    let said = "line 2: invalid UTF-8 at byte 14; save the file as UTF-8";
+    in_events_and_bundles([b"{\"event_id\":\"\xff\"}"; 2], [said; 2]);
+}
+
+#[test]
+fn an_embedding_that_is_not_finite_is_refused() {
+    // As Python's json writes it, as other programs do, and beyond an f32.
+    for bad in ["NaN", "Infinity", "-Infinity"] {
+        replaced("[3,4]", &format!("[3,{bad}]"), ["embedding[1]`: NaN or infinity (column "; 2]);
+    }
+    for bad in ["null", r#""NaN""#, "1e39"] {
+        let said = ["`embedding`: number 2 is not finite", "`anchor.embedding`: number 2 is not finite"];
+        replaced("[3,4]", &format!("[3,{bad}]"), said);
+    }
+}
+
+#[test]
+fn embeddings_of_another_length_are_refused() {
+    replaced("[3,4]", "[3,4,5]", ["`embedding`: has 3 numbers, but line 1 has 2"; 2]);
+}
+
+#[test]
+fn an_empty_file_is_refused() {
+    for text in ["", "\n \n"] {
+        let dir = Dir::new();
+        dir.file("in.jsonl", text);
+        events_refused(&dir, 3, &["in.jsonl: is empty; expected one event a line (JSON Lines)"]);
+        bundles_refused(&dir, 3, &["in.jsonl: is empty; expected one bundle a line (JSON Lines)"]);
+    }
+}
+
+#[test]
+fn a_folder_is_no_file() {
+    let dir = Dir::new();
+    std::fs::create_dir(dir.path().join("in.jsonl")).expect("creates");
+    let parts = ["in.jsonl: it is a folder", "help: name a file inside it"];
+    events_refused(&dir, 1, &parts);
+    bundles_refused(&dir, 1, &parts);
+}
+
+#[test]
+fn a_line_of_100_mb_is_refused() {
+    let dir = Dir::new();
+    let file = std::fs::File::create(dir.path().join("in.jsonl")).expect("creates");
+    file.set_len(100 << 20).expect("grows");
+    let said = "in.jsonl: line 1: is 104857600 bytes long; at most 16777216 are read. Is this a JSON Lines file?";
+    events_refused(&dir, 3, &[said]);
+    bundles_refused(&dir, 3, &[said]);
+}
+
+/// Through a pipe, so that the program can be looked at before it sees the end.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_line_of_100_mb_is_never_held() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let dir = Dir::new();
+    let mut command = dir.command(&["bundle", "--events", "/dev/stdin", "--output", "b.jsonl"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    for _ in 0..100 {
+        pipe.write_all(&[b'x'; 1 << 20]).expect("is read");
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("is running");
+    drop(pipe);
+    let output = child.wait_with_output().expect("waits");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(3) && said.contains("/dev/stdin: line 1: is 104857600 bytes"), "{said}");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let peak: u64 = peak.expect("a peak").parse().expect("a number");
+    assert!(peak < 64 << 10, "{peak} KiB at most");
+}
