@@ -49,9 +49,7 @@ pub fn json_text<T: Serialize + ?Sized>(value: &T) -> CliResult<String> {
 /// # Errors
 /// See [`AtomicFile::create`] and [`AtomicFile::commit`].
 pub fn write_file(path: &Path, bytes: &[u8]) -> CliResult<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes).map_err(|e| CliError::io("write", path, &e))?;
-    file.commit()
+    AtomicFile::holding(path, bytes)?.commit()
 }
 
 /// Writes a value as indented JSON.
@@ -215,14 +213,39 @@ impl AtomicFile {
         Ok(Self { path: path.to_owned(), target, packer })
     }
 
+    /// Starts a file and writes `bytes`.
+    ///
+    /// # Errors
+    /// As [`AtomicFile::create`]; the disk is full or failed.
+    pub fn holding(path: &Path, bytes: &[u8]) -> CliResult<Self> {
+        let mut file = Self::create(path)?;
+        file.write_all(bytes).map_err(|e| CliError::io("write", path, &e))?;
+        Ok(file)
+    }
+
     /// Ends the file: packs the rest, syncs, renames, syncs the folder.
     ///
     /// # Errors
     /// The disk is full or failed; the old file, if any, is then still there, and the temporary one is removed.
     pub fn commit(self) -> CliResult<()> {
-        let Self { path, target, packer } = self;
-        finish(packer, &target).map_err(|e| CliError::io("write", &path, &e))
+        commit_all([self])
     }
+}
+
+/// Ends several files: all are on the disk before the first appears, so that a full one leaves none of them.
+///
+/// # Errors
+/// As [`AtomicFile::commit`].
+pub fn commit_all<const N: usize>(files: [AtomicFile; N]) -> CliResult<()> {
+    let mut whole = Vec::with_capacity(N);
+    for AtomicFile { path, target, packer } in files {
+        let sink = finish(packer).map_err(|e| CliError::io("write", &path, &e))?;
+        whole.push((path, target, sink));
+    }
+    for (path, target, sink) in whole {
+        appear(sink, &target).map_err(|e| CliError::io("write", &path, &e))?;
+    }
+    Ok(())
 }
 
 impl Write for AtomicFile {
@@ -243,16 +266,26 @@ impl Write for AtomicFile {
     }
 }
 
-fn finish(packer: Packer, target: &Path) -> io::Result<()> {
+/// Packs the rest and brings it to the disk.
+fn finish(packer: Packer) -> io::Result<Sink> {
     let buffered = match packer {
         Packer::None(w) => w,
         Packer::Gzip(w) => w.finish()?,
         Packer::Zstd(w) => w.finish()?,
     };
-    match buffered.into_inner().map_err(io::IntoInnerError::into_error)? {
-        Sink::Direct(mut file) => file.flush(),
+    let mut sink = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+    match &mut sink {
+        Sink::Direct(file) => file.flush()?,
+        Sink::Temporary(file) => file.as_file().sync_all()?,
+    }
+    Ok(sink)
+}
+
+/// Gives a whole file its name.
+fn appear(sink: Sink, target: &Path) -> io::Result<()> {
+    match sink {
+        Sink::Direct(_) => Ok(()),
         Sink::Temporary(file) => {
-            file.as_file().sync_all()?;
             file.persist(target).map_err(|e| e.error)?;
             sync_folder(folder_of(target))
         }

@@ -187,6 +187,7 @@ pub fn run_seed(
         stop,
         loss: None,
         told: BTreeSet::new(),
+        failure: None,
     };
     files.say(&format!("seed {seed}: from step {first} of {}", config.training.steps));
     // On a worker of the pool, where forking off work is cheapest.
@@ -194,7 +195,7 @@ pub fn run_seed(
     let outcome = outcome.map_err(|e| {
         files.say(&e.to_string());
         let exit = if matches!(e, TrainError::Guardrail { .. }) { Exit::Stopped } else { Exit::Error };
-        CliError::new(exit, e.to_string())
+        files.failure.take().unwrap_or_else(|| CliError::new(exit, e.to_string()))
     })?;
     write_exposures(dir, inputs, config, &outcome)?;
     output::write_json(&dir.join("guardrails.json"), &outcome.state.watch.findings)?;
@@ -275,20 +276,33 @@ struct RunFiles<'a> {
     stop: &'a Stop,
     loss: Option<f64>,
     told: BTreeSet<(String, Level)>,
+    /// What could not be written, with what to do about it.
+    failure: Option<CliError>,
 }
 
 impl RunFiles<'_> {
     fn say(&mut self, text: &str) {
         let now = jiff::Timestamp::now();
         // A log that can't be written stops no training.
-        let _ = writeln!(self.log, "{now} {text}");
+        let _ = append_whole(&mut self.log, &format!("{now} {text}\n"));
+    }
+
+    fn metrics_error(&self, error: &std::io::Error) -> CliError {
+        CliError::io("write", &self.state_path.with_file_name("metrics.jsonl"), error)
+    }
+
+    /// Keeps an error for `run_seed`; the training loop only wants its words.
+    fn failed(&mut self, error: CliError) -> String {
+        let message = error.message.clone();
+        self.failure = Some(error);
+        message
     }
 }
 
 impl Observer for RunFiles<'_> {
     fn metrics(&mut self, metrics: &Metrics) -> Result<(), String> {
         let line = serde_json::to_string(metrics).map_err(|e| e.to_string())? + "\n";
-        self.metrics.write_all(line.as_bytes()).map_err(|e| format!("cannot write metrics.jsonl: {e}"))?;
+        append_whole(&mut self.metrics, &line).map_err(|e| self.failed(self.metrics_error(&e)))?;
         let quota: Vec<String> = metrics.quota.iter().map(|q| format!("{q:.1}")).collect();
         let rate = metrics.step as f64 / self.started.elapsed().as_secs_f64();
         let (loss, norm, lr) = (metrics.loss, metrics.gradient_norm, metrics.learning_rate);
@@ -315,9 +329,9 @@ impl Observer for RunFiles<'_> {
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {
-        self.metrics.sync_data().map_err(|e| format!("cannot write metrics.jsonl: {e}"))?;
+        self.metrics.sync_data().map_err(|e| self.failed(self.metrics_error(&e)))?;
         let bytes = state.to_bytes(&self.run_id).map_err(|e| e.to_string())?;
-        output::write_file(&self.state_path, &bytes).map_err(|e| e.message)?;
+        output::write_file(&self.state_path, &bytes).map_err(|e| self.failed(e))?;
         self.say(&format!("saved at step {}", state.step));
         Ok(())
     }
@@ -329,6 +343,14 @@ impl Observer for RunFiles<'_> {
 
 fn append(path: &Path) -> CliResult<File> {
     OpenOptions::new().create(true).append(true).open(path).map_err(|e| CliError::io("write", path, &e))
+}
+
+/// Appends a line, or none of it.
+fn append_whole(file: &mut File, line: &str) -> std::io::Result<()> {
+    let before = file.metadata()?.len();
+    file.write_all(line.as_bytes()).inspect_err(|_| {
+        let _ = file.set_len(before);
+    })
 }
 
 /// Keeps the whole lines up to `step` and opens the file to append; a new run starts an empty one.

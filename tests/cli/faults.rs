@@ -9,7 +9,7 @@ use std::process::Command;
 /// What data faults ask for.
 const MEND: &str = "help: correct what is named, or take those lines out";
 
-/// Everything below a folder; files with what they hold.
+/// Everything below a folder; files that may be read with what they hold.
 fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(folder).expect("is a folder") {
@@ -18,8 +18,8 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
             all.append(&mut snapshot(&path));
             all.insert(path, None);
         } else {
-            let bytes = std::fs::read(&path).expect("reads");
-            all.insert(path, Some(bytes));
+            let bytes = std::fs::read(&path).ok();
+            all.insert(path, bytes);
         }
     }
     all
@@ -96,14 +96,19 @@ fn replaced(from: &str, to: &str, said: [&str; 2]) {
     in_events_and_bundles([event.as_bytes(), bundle.as_bytes()], said);
 }
 
-#[test]
-fn the_lines_that_faults_are_put_into_are_sound() {
-    let dir = Dir::new();
+/// Events of two senses that bundles can be made of.
+fn sound_events() -> String {
     let line = |i: usize| {
         let sound = event(&i.to_string(), &format!("x#{}", i % 2), r#","embedding":[3,4]"#) + "\n";
         sound.replacen("a word", &format!("word {i}"), 1)
     };
-    dir.file("in.jsonl", &(0..8).map(line).collect::<String>());
+    (0..8).map(line).collect()
+}
+
+#[test]
+fn the_lines_that_faults_are_put_into_are_sound() {
+    let dir = Dir::new();
+    dir.file("in.jsonl", &sound_events());
     dir.run(&BUNDLE).ok();
     dir.file("in.jsonl", &(bundle("sound", "") + "\n" + &bundle("b", r#","embedding":[3,4]"#)));
     std::fs::write(dir.path().join("m"), checkpoint(1)).expect("writes");
@@ -220,4 +225,132 @@ fn a_line_of_100_mb_is_never_held() {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     let peak: u64 = peak.expect("a peak").parse().expect("a number");
     assert!(peak < 64 << 10, "{peak} KiB at most");
+}
+
+/// A configuration, and other files, that `train` refuses.
+#[track_caller]
+fn configuration_refused(files: &[(&str, &str)], parts: &[&str]) {
+    let dir = Dir::new();
+    for (name, text) in files {
+        dir.file(name, text);
+    }
+    dir.file("in.jsonl", &bundle("b", ""));
+    refuses(&dir, &mut dir.command(&TRAIN), 2, parts);
+}
+
+#[test]
+fn configurations_that_extend_each_other_are_refused() {
+    let files = [("crucible.yaml", "extends: base.yaml\n"), ("base.yaml", "\nextends: crucible.yaml\n")];
+    let chain = "base.yaml:2: `extends`: a cycle: crucible.yaml extends base.yaml extends crucible.yaml";
+    configuration_refused(&files, &[chain, "take one `extends` out"]);
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest() {
+    let said = "crucible.yaml:2: `training.stepz`: unknown key; did you mean `training.steps`?";
+    configuration_refused(&[("crucible.yaml", "training:\n  stepz: 5\n")], &[said]);
+}
+
+#[test]
+fn tier_probabilities_that_sum_to_0_9_are_refused() {
+    let said = "crucible.yaml:2: `curriculum.tier_probabilities`: 0.5 + 0.3 + 0.1 = 0.9; they must sum to 1";
+    configuration_refused(&[("crucible.yaml", "curriculum:\n  tier_probabilities: [0.5, 0.3, 0.1]\n")], &[said]);
+}
+
+/// A folder that another user may use, and the program as that user runs it. Root may read everything, so as root
+/// the program runs as nobody, from a copy that nobody can reach.
+#[cfg(unix)]
+mod permissions {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    /// Of `nobody`, most often.
+    const OTHER: u32 = 65534;
+
+    struct Other {
+        dir: Dir,
+        copy: Option<Dir>,
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("sets");
+    }
+
+    impl Other {
+        /// None, and a word about it, where the program can't be run as another user.
+        #[expect(clippy::print_stdout, reason = "a skipped test says so")]
+        fn new() -> Option<Self> {
+            let dir = Dir::new();
+            let mut this = Self { dir, copy: None };
+            if std::fs::metadata(this.dir.path()).expect("is there").uid() != 0 {
+                return Some(this);
+            }
+            let copy = Dir::new();
+            // In a process of its own: a file that is open for writing when another test forks can't be run.
+            let cp = Command::new("cp").arg(env!("CARGO_BIN_EXE_crucible")).arg(copy.path().join("crucible")).status();
+            assert!(cp.expect("cp starts").success());
+            for path in [copy.path(), &copy.path().join("crucible"), this.dir.path()] {
+                set_mode(path, 0o755);
+            }
+            this.copy = Some(copy);
+            match this.command(&["--version"]).output() {
+                Ok(output) if output.status.success() => Some(this),
+                other => {
+                    println!("skipped: can't run as another user: {other:?}");
+                    None
+                }
+            }
+        }
+
+        fn command(&self, args: &[&str]) -> Command {
+            let Some(copy) = &self.copy else { return self.dir.command(args) };
+            let mut command = Command::new(copy.path().join("crucible"));
+            command.args(args).current_dir(self.dir.path()).env_clear().uid(OTHER).gid(OTHER);
+            command
+        }
+
+        /// A command that is refused for want of permission.
+        #[track_caller]
+        fn refused(&self, args: &[&str], parts: &[&str]) {
+            refuses(&self.dir, &mut self.command(args), 1, parts);
+        }
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_named() {
+        let Some(other) = Other::new() else { return };
+        // All but the input could be written and read.
+        set_mode(other.dir.path(), 0o777);
+        let input = other.dir.file("in.jsonl", "");
+        std::fs::write(other.dir.path().join("m"), checkpoint(1)).expect("writes");
+        set_mode(&input, 0o000);
+        for args in [&BUNDLE[..], &TRAIN, &EVAL] {
+            other.refused(args, &["in.jsonl: permission denied", "help: ask its owner for permission to read it"]);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_may_not_be_written_is_named() {
+        let Some(other) = Other::new() else { return };
+        std::fs::write(other.dir.path().join("m"), checkpoint(1)).expect("writes");
+        other.dir.file("events.jsonl", &sound_events());
+        other.dir.file("in.jsonl", &bundle("b", ""));
+        std::fs::create_dir(other.dir.path().join("new")).expect("creates");
+        set_mode(&other.dir.path().join("new"), 0o555);
+        let advice = "help: choose a folder that you may write to, or change its permissions";
+        let bundle = ["bundle", "--events", "events.jsonl", "--output", "new/b.jsonl"];
+        let train = ["train", "--bundles", "in.jsonl", "--output-dir", "new"];
+        let embed = ["embed", "--checkpoint", "m", "--events", "events.jsonl", "--output", "new/v.npy"];
+        for (args, part) in [
+            (&bundle[..], "cannot write new/b.jsonl: permission denied"),
+            (&train, "/new/config.yaml: permission denied"),
+            (&TRAIN, "/new/run: permission denied"),
+            (&EVAL, "cannot write new/s.json: permission denied"),
+            (&embed, "cannot write new/v.npy: permission denied"),
+        ] {
+            other.refused(args, &[part, advice]);
+        }
+    }
 }
