@@ -354,3 +354,132 @@ mod permissions {
         }
     }
 }
+
+/// Disks of a few pages: a tmpfs in the test's folder, which root may mount.
+#[cfg(target_os = "linux")]
+mod full_disk {
+    use super::*;
+    use crate::eval;
+
+    /// `disk` in the folder.
+    struct Disk(Dir);
+
+    impl Disk {
+        /// `bytes` are rounded up to pages. None, and a word about it, where nothing can be mounted.
+        #[expect(clippy::print_stdout, reason = "a skipped test says so")]
+        fn new(dir: Dir, bytes: usize) -> Option<Self> {
+            let disk = dir.path().join("disk");
+            std::fs::create_dir(&disk).expect("creates");
+            let size = format!("size={bytes}");
+            let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&disk).output();
+            if mounted.as_ref().is_ok_and(|output| output.status.success()) {
+                return Some(Self(dir));
+            }
+            let required = std::env::var_os("CRUCIBLE_REQUIRE_TMPFS").is_some();
+            assert!(!required, "CRUCIBLE_REQUIRE_TMPFS is set, but nothing can be mounted: {mounted:?}");
+            println!("skipped: can't mount a small disk: {mounted:?}");
+            None
+        }
+
+        /// The command fails for want of space on `file`, and says what helps.
+        #[track_caller]
+        fn refuses(&self, args: &[&str], file: &str) {
+            refuses(&self.0, &mut self.0.command(args), 1, &[&said(file), ADVICE]);
+        }
+
+        /// As above for a training that writes to `disk/run`, which is left with whole files of these names.
+        #[track_caller]
+        fn stops_training(&self, more: &[&str], file: &str, left: &[&str]) {
+            let train = ["train", "--bundles", "bundles.jsonl", "--output-dir", "disk/run", "--quiet"];
+            let ran = self.0.run(&[&train[..], more].concat());
+            for part in [&said(file), ADVICE] {
+                assert!(ran.failed(1).contains(part), "{part:?} is not said: {ran:#?}");
+            }
+            let run = self.0.path().join("disk/run");
+            let names: Vec<_> = snapshot(&run).into_keys().collect();
+            assert_eq!(names, left.iter().map(|name| run.join(name)).collect::<Vec<_>>());
+            for name in left.iter().filter(|name| name.ends_with(".jsonl")) {
+                let text = self.0.read(&format!("disk/run/{name}"));
+                assert!(text.is_empty() || text.ends_with('\n'), "{name}: half a line");
+                text.lines().for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).expect(name)));
+            }
+            let log = self.0.read("disk/run/train.log");
+            assert!(log.ends_with('\n'), "half a line: {log}");
+        }
+    }
+
+    impl Drop for Disk {
+        fn drop(&mut self) {
+            // Lazily: a disk that is still in use goes when it no longer is.
+            let _ = Command::new("umount").arg("-l").arg(self.0.path().join("disk")).status();
+        }
+    }
+
+    const ADVICE: &str = "help: free some space or write to another disk; nothing was left half written";
+
+    fn said(file: &str) -> String {
+        format!("disk/{file}: no space left on device")
+    }
+
+    /// A folder with a model, events and bundles.
+    fn prepared() -> Dir {
+        let dir = Dir::new();
+        std::fs::write(dir.path().join("m"), checkpoint(1)).expect("writes");
+        dir.file("events.jsonl", &eval::events(0, 100).join("\n"));
+        dir.file("bundles.jsonl", &eval::bundles());
+        dir
+    }
+
+    #[test]
+    fn bundles_that_do_not_fit_leave_the_old_ones() {
+        let Some(disk) = Disk::new(prepared(), 16 << 10) else { return };
+        disk.0.file("disk/b.jsonl", "old");
+        disk.refuses(&["bundle", "--events", "events.jsonl", "--output", "disk/b.jsonl"], "b.jsonl");
+    }
+
+    #[test]
+    fn vectors_that_do_not_fit_leave_no_ids() {
+        let dir = prepared();
+        let args = |output| ["embed", "--checkpoint", "m", "--events", "events.jsonl", "--output", output];
+        dir.run(&args("v.npy")).ok();
+        let size = dir.read("v_ids.jsonl").len();
+        let Some(disk) = Disk::new(dir, size) else { return };
+        disk.refuses(&args("disk/v.npy"), "v.npy");
+    }
+
+    #[test]
+    fn a_scoreboard_that_does_not_fit_leaves_no_items() {
+        let dir = prepared();
+        let args = |output| ["eval", "--checkpoint", "m", "--eval-set", "bundles.jsonl", "--output", output];
+        dir.run(&args("s.json")).ok();
+        let size = dir.read("s_items.jsonl").len();
+        let Some(disk) = Disk::new(dir, size) else { return };
+        disk.refuses(&args("disk/s.json"), "s.json");
+    }
+
+    const WIDE: [&str; 4] = ["--model.embedding_dim", "128", "--model.hidden_dim", "128"];
+
+    #[test]
+    fn a_training_that_can_not_save_leaves_no_half_state() {
+        let Some(disk) = Disk::new(prepared(), 64 << 10) else { return };
+        let args = [&WIDE[..], &["--training.steps", "200", "--experiment.checkpoint_every", "50"]].concat();
+        disk.stops_training(&args, "run/resume_state.safetensors", &["config.yaml", "metrics.jsonl", "train.log"]);
+    }
+
+    #[test]
+    fn a_training_whose_result_does_not_fit_leaves_no_half_checkpoint() {
+        let Some(disk) = Disk::new(prepared(), 64 << 10) else { return };
+        let args = [&WIDE[..], &["--training.steps", "20", "--training.warmup_steps", "0"]].concat();
+        let left =
+            ["config.yaml", "exposures.json", "exposures.jsonl", "guardrails.json", "metrics.jsonl", "train.log"];
+        disk.stops_training(&args, "run/checkpoint_final.safetensors", &left);
+    }
+
+    #[test]
+    fn a_training_that_can_not_log_leaves_whole_lines() {
+        // One page for each of the three files; the second one of the metrics is not there.
+        let Some(disk) = Disk::new(prepared(), 3 << 12) else { return };
+        let args = ["--training.steps", "200", "--experiment.log_every", "1"];
+        disk.stops_training(&args, "run/metrics.jsonl", &["config.yaml", "metrics.jsonl", "train.log"]);
+    }
+}
