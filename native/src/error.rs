@@ -100,7 +100,11 @@ impl std::error::Error for CliError {}
 
 impl From<Faults> for CliError {
     fn from(faults: Faults) -> Self {
-        Self::new(Exit::Data, faults.to_string())
+        let error = Self::new(Exit::Data, faults.to_string());
+        match faults.faults.iter().any(|fault| fault.line.is_some()) {
+            true => error.advise("correct what is named, or take those lines out"),
+            false => error,
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use tempfile::NamedTempFile;
 
 /// zstd's level; packing is not what our runs wait for.
 const ZSTD_LEVEL: i32 = 6;
+/// How names of temporary files end.
+const TEMPORARY: &str = ".tmp";
 
 /// Prints a result.
 ///
@@ -47,9 +49,7 @@ pub fn json_text<T: Serialize + ?Sized>(value: &T) -> CliResult<String> {
 /// # Errors
 /// See [`AtomicFile::create`] and [`AtomicFile::commit`].
 pub fn write_file(path: &Path, bytes: &[u8]) -> CliResult<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes).map_err(|e| CliError::io("write", path, &e))?;
-    file.commit()
+    AtomicFile::holding(path, bytes)?.commit()
 }
 
 /// Writes a value as indented JSON.
@@ -75,13 +75,36 @@ pub fn write_json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<()
     file.commit()
 }
 
-/// Finds out whether `path` can be written, before hours of work. Creates its folder.
+/// Finds out whether `path` can be written, before hours of work. Leaves nothing, not even its folder.
 ///
 /// # Errors
 /// It can't: a folder of that name, no permission, a read-only disk.
 pub fn check_writable(path: &Path) -> CliResult<()> {
-    // Creating the temporary file is the whole test; dropping it removes it.
-    AtomicFile::create(path).map(drop)
+    // Creating a temporary file is the whole test; dropping it removes it.
+    if folder_of(path).exists() {
+        return AtomicFile::create(path).map(drop);
+    }
+    let above = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    temporary(above, path, None).map(drop).map_err(|e| CliError::io("write", path, &e))
+}
+
+/// Removes temporary files that a killed process left beside `path`. Only for files that nobody else writes meanwhile.
+///
+/// # Errors
+/// The folder can't be read or written.
+pub fn remove_leftovers(path: &Path) -> CliResult<()> {
+    let (prefix, folder) = (temporary_prefix(path), folder_of(path));
+    let failed = |e: io::Error| CliError::io("clear", folder, &e);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let middle = name.to_str().and_then(|n| n.strip_prefix(&prefix)?.strip_suffix(TEMPORARY));
+        // `.x.json.abcdef.tmp` is a leftover of `x.json`, not of `x`.
+        if middle.is_some_and(|m| !m.contains('.')) {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses an output (`flag`, at `path`) that is the same file as one of `taken`, each with what it is.
@@ -190,14 +213,39 @@ impl AtomicFile {
         Ok(Self { path: path.to_owned(), target, packer })
     }
 
+    /// Starts a file and writes `bytes`.
+    ///
+    /// # Errors
+    /// As [`AtomicFile::create`]; the disk is full or failed.
+    pub fn holding(path: &Path, bytes: &[u8]) -> CliResult<Self> {
+        let mut file = Self::create(path)?;
+        file.write_all(bytes).map_err(|e| CliError::io("write", path, &e))?;
+        Ok(file)
+    }
+
     /// Ends the file: packs the rest, syncs, renames, syncs the folder.
     ///
     /// # Errors
     /// The disk is full or failed; the old file, if any, is then still there, and the temporary one is removed.
     pub fn commit(self) -> CliResult<()> {
-        let Self { path, target, packer } = self;
-        finish(packer, &target).map_err(|e| CliError::io("write", &path, &e))
+        commit_all([self])
     }
+}
+
+/// Ends several files: all are on the disk before the first appears, so that a full one leaves none of them.
+///
+/// # Errors
+/// As [`AtomicFile::commit`].
+pub fn commit_all<const N: usize>(files: [AtomicFile; N]) -> CliResult<()> {
+    let mut whole = Vec::with_capacity(N);
+    for AtomicFile { path, target, packer } in files {
+        let sink = finish(packer).map_err(|e| CliError::io("write", &path, &e))?;
+        whole.push((path, target, sink));
+    }
+    for (path, target, sink) in whole {
+        appear(sink, &target).map_err(|e| CliError::io("write", &path, &e))?;
+    }
+    Ok(())
 }
 
 impl Write for AtomicFile {
@@ -218,16 +266,26 @@ impl Write for AtomicFile {
     }
 }
 
-fn finish(packer: Packer, target: &Path) -> io::Result<()> {
+/// Packs the rest and brings it to the disk.
+fn finish(packer: Packer) -> io::Result<Sink> {
     let buffered = match packer {
         Packer::None(w) => w,
         Packer::Gzip(w) => w.finish()?,
         Packer::Zstd(w) => w.finish()?,
     };
-    match buffered.into_inner().map_err(io::IntoInnerError::into_error)? {
-        Sink::Direct(mut file) => file.flush(),
+    let mut sink = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+    match &mut sink {
+        Sink::Direct(file) => file.flush()?,
+        Sink::Temporary(file) => file.as_file().sync_all()?,
+    }
+    Ok(sink)
+}
+
+/// Gives a whole file its name.
+fn appear(sink: Sink, target: &Path) -> io::Result<()> {
+    match sink {
+        Sink::Direct(_) => Ok(()),
         Sink::Temporary(file) => {
-            file.as_file().sync_all()?;
             file.persist(target).map_err(|e| e.error)?;
             sync_folder(folder_of(target))
         }
@@ -241,12 +299,16 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// How names of temporary files for `path` begin.
+fn temporary_prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default())
+}
+
 /// A temporary file beside `target`, with the permissions that the file will have.
 fn temporary(folder: &Path, target: &Path, existing: Option<&std::fs::Metadata>) -> io::Result<NamedTempFile> {
-    let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let prefix = format!(".{name}.");
+    let prefix = temporary_prefix(target);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
+    builder.prefix(&prefix).suffix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -296,6 +358,19 @@ mod tests {
     }
 
     #[test]
+    fn leftovers_are_those_of_one_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a.json");
+        let temporary = |of: &Path| temporary(dir.path(), of, None).expect("creates").keep().expect("keeps");
+        temporary(&path);
+        temporary(&dir.path().join("a"));
+        write_file(&path, b"x").expect("writes");
+        remove_leftovers(&path).expect("removes");
+        let left = names(dir.path());
+        assert!(left.len() == 2 && left[0].starts_with(".a.") && left[1] == "a.json", "{left:?}");
+    }
+
+    #[test]
     fn the_same_content_is_the_same_bytes() {
         let dir = tempfile::tempdir().expect("a folder");
         for end in ["gz", "zst"] {
@@ -316,7 +391,7 @@ mod tests {
         let error = check_writable(&dir.path().join("file").join("out.json")).expect_err("a file is in the way");
         assert!(error.message.contains("file"), "{error}");
         check_writable(&dir.path().join("deep").join("er").join("out.json")).expect("can be written");
-        assert!(names(&dir.path().join("deep").join("er")).is_empty(), "the check leaves no file");
+        assert_eq!(names(dir.path()), ["file"], "the check leaves nothing");
     }
 
     #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! A training run in its folder: what is read, what is written, how it goes on after a stop.
 //!
-//! `resume_state.safetensors` lies beside the outputs until the run is finished. `metrics.jsonl` holds no time and is
+//! `resume_state.safetensors` lies beside the outputs until the run is finished; a run that starts over removes it first. `metrics.jsonl` holds no time and is
 //! cut back to the resumed step, so a run that was killed ends in the same bytes as one that was not; times go to
 //! `train.log`.
 
@@ -21,7 +21,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -33,6 +33,9 @@ const MAX_STATE_BYTES: usize = 32 << 30;
 const STATE: &str = "resume_state.safetensors";
 /// The result.
 pub const CHECKPOINT: &str = "checkpoint_final.safetensors";
+/// What a run writes whole: killed meanwhile, it leaves temporary files of these names.
+const WRITTEN: [&str; 7] =
+    [STATE, CHECKPOINT, "config.yaml", "metrics.jsonl", "exposures.json", "exposures.jsonl", "guardrails.json"];
 
 /// What all seeds of an experiment share.
 pub struct Inputs {
@@ -151,7 +154,7 @@ pub fn run_seed(
     let vocab = inputs.tokenizer.vocab_size();
     let encoder =
         StaticEncoder::init(&config.model, vocab, &inputs.corpus, seed).map_err(|e| CliError::usage(e.to_string()))?;
-    let fresh = State::new(encoder);
+    let fresh = State::new(encoder, &config.guardrails);
     let state_path = dir.join(STATE);
     let state = if resume && state_path.exists() {
         let bytes = io::read_bytes(&state_path, MAX_STATE_BYTES)?;
@@ -162,6 +165,12 @@ pub fn run_seed(
     };
     let first = state.step;
     output::create_folder(dir)?;
+    if !resume {
+        // Else a stop before the first save would be resumed from what an earlier run left.
+        remove(&state_path)?;
+        remove(&dir.join(CHECKPOINT))?;
+    }
+    WRITTEN.iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
     let mut own = config::seen_from(config, dir);
     own.experiment.seeds = vec![seed];
     output::write_file(&dir.join("config.yaml"), config::to_yaml(&own).as_bytes())?;
@@ -178,6 +187,7 @@ pub fn run_seed(
         stop,
         loss: None,
         told: BTreeSet::new(),
+        failure: None,
     };
     files.say(&format!("seed {seed}: from step {first} of {}", config.training.steps));
     // On a worker of the pool, where forking off work is cheapest.
@@ -185,10 +195,10 @@ pub fn run_seed(
     let outcome = outcome.map_err(|e| {
         files.say(&e.to_string());
         let exit = if matches!(e, TrainError::Guardrail { .. }) { Exit::Stopped } else { Exit::Error };
-        CliError::new(exit, e.to_string())
+        files.failure.take().unwrap_or_else(|| CliError::new(exit, e.to_string()))
     })?;
     write_exposures(dir, inputs, config, &outcome)?;
-    output::write_json(&dir.join("guardrails.json"), &outcome.findings)?;
+    output::write_json(&dir.join("guardrails.json"), &outcome.state.watch.findings)?;
     let mut summary = Summary {
         dir: dir.to_owned(),
         seed,
@@ -207,13 +217,26 @@ pub fn run_seed(
         let bytes = checkpoint.to_bytes().map_err(internal)?;
         summary.checkpoint_sha256 = Some(hex(&Sha256::digest(&bytes)));
         output::write_file(&dir.join(CHECKPOINT), &bytes)?;
-        if state_path.exists() {
-            std::fs::remove_file(&state_path).map_err(|e| CliError::io("remove", &state_path, &e))?;
-        }
+        remove(&state_path)?;
     }
     summary.seconds = started.elapsed().as_secs_f64();
     files.say(&format!("seed {seed}: at step {} after {:.1} s", summary.steps, summary.seconds));
     Ok(summary)
+}
+
+/// Removes what a run that was killed at its very end left beside its result.
+///
+/// # Errors
+/// The folder can't be written.
+pub fn tidy_finished(dir: &Path) -> CliResult<()> {
+    remove(&dir.join(STATE))
+}
+
+fn remove(path: &Path) -> CliResult<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(CliError::io("remove", path, &e)),
+        _ => Ok(()),
+    }
 }
 
 fn internal(e: crucible_core::encoder::EncoderError) -> CliError {
@@ -253,20 +276,33 @@ struct RunFiles<'a> {
     stop: &'a Stop,
     loss: Option<f64>,
     told: BTreeSet<(String, Level)>,
+    /// What could not be written, with what to do about it.
+    failure: Option<CliError>,
 }
 
 impl RunFiles<'_> {
     fn say(&mut self, text: &str) {
         let now = jiff::Timestamp::now();
         // A log that can't be written stops no training.
-        let _ = writeln!(self.log, "{now} {text}");
+        let _ = append_whole(&mut self.log, &format!("{now} {text}\n"));
+    }
+
+    fn metrics_error(&self, error: &std::io::Error) -> CliError {
+        CliError::io("write", &self.state_path.with_file_name("metrics.jsonl"), error)
+    }
+
+    /// Keeps an error for `run_seed`; the training loop only wants its words.
+    fn failed(&mut self, error: CliError) -> String {
+        let message = error.message.clone();
+        self.failure = Some(error);
+        message
     }
 }
 
 impl Observer for RunFiles<'_> {
     fn metrics(&mut self, metrics: &Metrics) -> Result<(), String> {
         let line = serde_json::to_string(metrics).map_err(|e| e.to_string())? + "\n";
-        self.metrics.write_all(line.as_bytes()).map_err(|e| format!("cannot write metrics.jsonl: {e}"))?;
+        append_whole(&mut self.metrics, &line).map_err(|e| self.failed(self.metrics_error(&e)))?;
         let quota: Vec<String> = metrics.quota.iter().map(|q| format!("{q:.1}")).collect();
         let rate = metrics.step as f64 / self.started.elapsed().as_secs_f64();
         let (loss, norm, lr) = (metrics.loss, metrics.gradient_norm, metrics.learning_rate);
@@ -293,9 +329,9 @@ impl Observer for RunFiles<'_> {
     }
 
     fn save(&mut self, state: &State) -> Result<(), String> {
-        self.metrics.sync_data().map_err(|e| format!("cannot write metrics.jsonl: {e}"))?;
+        self.metrics.sync_data().map_err(|e| self.failed(self.metrics_error(&e)))?;
         let bytes = state.to_bytes(&self.run_id).map_err(|e| e.to_string())?;
-        output::write_file(&self.state_path, &bytes).map_err(|e| e.message)?;
+        output::write_file(&self.state_path, &bytes).map_err(|e| self.failed(e))?;
         self.say(&format!("saved at step {}", state.step));
         Ok(())
     }
@@ -307,6 +343,14 @@ impl Observer for RunFiles<'_> {
 
 fn append(path: &Path) -> CliResult<File> {
     OpenOptions::new().create(true).append(true).open(path).map_err(|e| CliError::io("write", path, &e))
+}
+
+/// Appends a line, or none of it.
+fn append_whole(file: &mut File, line: &str) -> std::io::Result<()> {
+    let before = file.metadata()?.len();
+    file.write_all(line.as_bytes()).inspect_err(|_| {
+        let _ = file.set_len(before);
+    })
 }
 
 /// Keeps the whole lines up to `step` and opens the file to append; a new run starts an empty one.

@@ -6,7 +6,7 @@ use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
 use std::fmt::Write;
 
 /// Senses of two lemmas, told apart by a word.
-fn events(from: usize, count: usize) -> Vec<String> {
+pub(crate) fn events(from: usize, count: usize) -> Vec<String> {
     let word = |sense: usize| ["river", "money", "ball", "night"][sense];
     let event = |i: usize| {
         let (lemma, sense) = (["bank", "bat"][i % 4 / 2], i % 2 + 1);
@@ -16,7 +16,7 @@ fn events(from: usize, count: usize) -> Vec<String> {
     (from..from + count).map(event).collect()
 }
 
-fn bundles() -> String {
+pub(crate) fn bundles() -> String {
     let events = events(0, 60);
     let mut text = String::new();
     for i in 0..48 {
@@ -34,7 +34,7 @@ fn bundles() -> String {
     text
 }
 
-fn checkpoint(seed: u64) -> Vec<u8> {
+pub(crate) fn checkpoint(seed: u64) -> Vec<u8> {
     let texts = events(0, 100);
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let tokenizer = Tokenizer::train(TokenizerKind::Wordpiece, 200, &texts).expect("trains");

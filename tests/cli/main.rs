@@ -4,6 +4,9 @@ mod completions;
 mod config;
 mod docs;
 mod eval;
+mod faults;
 mod global;
 mod init;
+#[cfg(unix)]
+mod kill;
 mod util;

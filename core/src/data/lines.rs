@@ -70,12 +70,17 @@ pub(super) fn parse_json<T: serde::de::DeserializeOwned>(line: &Line) -> Result<
                 let inner = e.inner();
                 let message = inner.to_string();
                 let message = message.split(" at line 1 column").next().unwrap_or(&message).to_owned();
-                let message = if inner.is_syntax() || inner.is_eof() {
-                    format!("not JSON (column {}): {message}", inner.column())
+                let at = line.text.as_bytes().get(inner.column().saturating_sub(1)..).unwrap_or_default();
+                let message = if at.starts_with(b"NaN") || at.starts_with(b"Infinity") {
+                    format!("NaN or infinity (column {}); numbers must be finite", inner.column())
+                } else if inner.is_syntax() || inner.is_eof() {
+                    format!("not JSON (column {}): {message}; expected one whole object a line", inner.column())
                 } else {
                     message
                 };
-                Fault { line: None, field: Some(e.path().to_string()), message }
+                // A `?` stands where the path can't be told.
+                let field = Some(e.path().to_string()).filter(|path| !path.contains('?'));
+                Fault { line: None, field, message }
             }
             Ok(_) => Fault { line: None, field: None, message: "text after the JSON object".to_owned() },
         }
@@ -100,7 +105,9 @@ fn read_block(reader: &mut dyn BufRead, number: &mut u64, faults: &mut Faults) -
         }
         bytes += raw.len();
         match String::from_utf8(raw) {
-            Err(e) => fault(format!("invalid UTF-8 at byte {}", e.utf8_error().valid_up_to() + 1)),
+            Err(e) => {
+                fault(format!("invalid UTF-8 at byte {}; save the file as UTF-8", e.utf8_error().valid_up_to() + 1))
+            }
             Ok(text) => {
                 let text = if *number == 1 { text.trim_start_matches('\u{feff}').to_owned() } else { text };
                 if !text.trim().is_empty() {

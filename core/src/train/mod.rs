@@ -12,4 +12,4 @@ pub use batch::{Batch, Batcher, number_senses};
 pub use schedule::learning_rate;
 pub use state::StateError;
 pub use step::{Hyper, Moments, Optimizer, StepStats, Trainee};
-pub use trainer::{Metrics, Observer, Outcome, State, TrainError, Window, train};
+pub use trainer::{Metrics, Observer, Outcome, State, TrainError, Watch, Window, train};

@@ -9,6 +9,10 @@ use std::collections::HashMap;
 
 /// The metadata key.
 const KEY: &str = "crucible_resume";
+/// Of the format.
+const VERSION: u32 = 2;
+/// The tensor that holds the guardrails' memory as JSON: as metadata, a long run's findings could outgrow a header.
+const WATCH: &str = "watch";
 
 /// Why a resume state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +31,6 @@ struct Note {
     run: String,
     step: u64,
     decay: f64,
-    losses: Vec<f64>,
     window: Window,
 }
 
@@ -38,18 +41,21 @@ impl State {
     /// When the library refuses, which it has no reason to.
     pub fn to_bytes(&self, run: &str) -> Result<Vec<u8>, StateError> {
         let note = Note {
-            version: 1,
+            version: VERSION,
             run: run.to_owned(),
             step: self.step,
             decay: self.optimizer.decay,
-            losses: self.losses.clone(),
             window: self.window.clone(),
         };
         let note = serde_json::to_string(&note).map_err(|e| StateError::Broken(e.to_string()))?;
         let row_decay: &[u8] = bytemuck::cast_slice(&self.optimizer.row_decay);
         let view =
             |dtype, len, bytes| TensorView::new(dtype, vec![len], bytes).map_err(|e| StateError::Broken(e.to_string()));
-        let mut tensors = vec![("row_decay".to_owned(), view(Dtype::F64, row_decay.len() / 8, row_decay)?)];
+        let watch = serde_json::to_vec(&self.watch).map_err(|e| StateError::Broken(e.to_string()))?;
+        let mut tensors = vec![
+            ("row_decay".to_owned(), view(Dtype::F64, row_decay.len() / 8, row_decay)?),
+            (WATCH.to_owned(), view(Dtype::U8, watch.len(), &watch)?),
+        ];
         for (name, data) in named(&self.encoder, &self.optimizer) {
             tensors.push((name, view(Dtype::F32, data.len(), bytemuck::cast_slice(data))?));
         }
@@ -66,14 +72,11 @@ impl State {
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| broken(&e))?;
         let note = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or_else(|| broken(&"no note inside"))?;
         let note: Note = serde_json::from_str(note).map_err(|e| broken(&e))?;
-        if note.version != 1 {
+        if note.version != VERSION {
             return Err(StateError::Other(format!("format {}", note.version)));
         }
         if note.run != run {
             return Err(StateError::Other("other settings, bundles or seed".to_owned()));
-        }
-        if note.losses.len() as u64 > note.step {
-            return Err(broken(&"more losses than steps"));
         }
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(&e))?;
         let names: Vec<String> = named(&fresh.encoder, &fresh.optimizer).into_iter().map(|(n, _)| n).collect();
@@ -91,7 +94,9 @@ impl State {
         let numbers = view.data().as_chunks::<8>().0;
         fresh.optimizer.row_decay.iter_mut().zip(numbers).for_each(|(t, b)| *t = f64::from_le_bytes(*b));
         fresh.optimizer.decay = note.decay;
-        Ok(Self { step: note.step, losses: note.losses, window: note.window, ..fresh })
+        let view = tensors.tensor(WATCH).map_err(|e| broken(&e))?;
+        let watch = serde_json::from_slice(view.data()).map_err(|e| broken(&e))?;
+        Ok(Self { step: note.step, watch, window: note.window, ..fresh })
     }
 }
 

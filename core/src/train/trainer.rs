@@ -5,7 +5,7 @@
 use super::batch::{Batcher, number_senses};
 use super::schedule::learning_rate;
 use super::step::{Hyper, Optimizer, StepStats, Trainee};
-use crate::config::Config;
+use crate::config::{Config, Guardrails};
 use crate::curriculum::{CELLS, Sampler};
 use crate::data::BundleSet;
 use crate::encoder::{Corpus, StaticEncoder};
@@ -25,8 +25,8 @@ pub struct State {
     pub encoder: StaticEncoder,
     /// The optimiser's memory.
     pub optimizer: Optimizer,
-    /// The last losses, oldest first, for the loss monitor's window.
-    pub losses: Vec<f64>,
+    /// What the guardrails remember.
+    pub watch: Watch,
     /// Sums since the last logged step.
     pub window: Window,
 }
@@ -34,9 +34,9 @@ pub struct State {
 impl State {
     /// Before the first step.
     #[must_use]
-    pub fn new(encoder: StaticEncoder) -> Self {
+    pub fn new(encoder: StaticEncoder, guardrails: &Guardrails) -> Self {
         let optimizer = Optimizer::new(&encoder);
-        Self { step: 0, encoder, optimizer, losses: Vec::new(), window: Window::default() }
+        Self { step: 0, encoder, optimizer, watch: Watch::new(guardrails), window: Window::default() }
     }
 
     /// The encoder as it is exported: pending weight decay applied.
@@ -45,6 +45,27 @@ impl State {
         let mut encoder = self.encoder.clone();
         self.optimizer.settle(&mut encoder.tokens, encoder.config.embedding_dim);
         encoder
+    }
+}
+
+/// The monitors, and what they found since step 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    /// G5's.
+    pub loss: loss_spike::Monitor,
+    /// G6's.
+    pub gradients: gradients::Monitor,
+    /// Everything the guardrails said, in order.
+    pub findings: Vec<Finding>,
+}
+
+impl Watch {
+    fn new(config: &Guardrails) -> Self {
+        Self {
+            loss: loss_spike::Monitor::new(config.loss_window, config.loss_sigmas),
+            gradients: gradients::Monitor::new(config.gradient_min, config.gradient_max),
+            findings: Vec::new(),
+        }
     }
 }
 
@@ -117,8 +138,6 @@ pub struct Outcome {
     pub exposures: Vec<u32>,
     /// Bundles of each cell.
     pub cells: [Vec<u32>; CELLS],
-    /// Everything the guardrails said.
-    pub findings: Vec<Finding>,
 }
 
 /// Trains from `state` to the configured number of steps, or until the observer stops it.
@@ -160,20 +179,13 @@ pub fn train(
     let mut totals = [0u64; CELLS];
     let mut expected = [0f64; CELLS];
     let mut draws = Vec::new();
-    let State { step: first, encoder, optimizer, mut losses, mut window } = state;
+    let State { step: first, encoder, optimizer, mut watch, mut window } = state;
     for step in 0..first {
         let draw = sampler.draw();
         tally(&mut exposures, &mut totals, &mut expected, &draw, sampler.shares(step), training.batch_size);
     }
     let mut trainee = Trainee::new(encoder, optimizer);
     let guard = &config.guardrails;
-    let mut loss_monitor = loss_spike::Monitor::new(guard.loss_window, guard.loss_sigmas);
-    let mut gradient_monitor = gradients::Monitor::new(guard.gradient_min, guard.gradient_max);
-    let before = first - losses.len() as u64;
-    for (i, loss) in losses.iter().enumerate() {
-        let _ = loss_monitor.push(before + i as u64 + 1, *loss);
-    }
-    let mut findings = Vec::new();
     let mut step = first;
     let mut stopped = false;
     'run: while step < training.steps {
@@ -189,12 +201,11 @@ pub fn train(
             let lr = learning_rate(training, step);
             let StepStats { loss, gradient_norm } = trainee.step(batch, &hyper, step + 1, lr);
             step += 1;
-            remember(&mut losses, loss, guard.loss_window);
             window.steps += 1;
             window.loss += loss;
             window.gradient_norm += gradient_norm;
             window.quota.iter_mut().zip(draw.quota).for_each(|(w, q)| *w += q as u64);
-            let seen = [gradient_monitor.push(step, gradient_norm), loss_monitor.push(step, loss)];
+            let seen = [watch.gradients.push(step, gradient_norm), watch.loss.push(step, loss)];
             for finding in seen.into_iter().flatten() {
                 observer.finding(&finding);
                 let report = Report::judge(vec![finding.clone()], guard.block_on_critical, &guard.overrides);
@@ -202,7 +213,7 @@ pub fn train(
                 if report.stops && (guard.enabled || finding.level >= Level::Severe) {
                     return Err(TrainError::Guardrail { step, finding: Box::new(finding) });
                 }
-                findings.push(finding);
+                watch.findings.push(finding);
             }
             if step.is_multiple_of(config.experiment.log_every.max(1)) || step == training.steps {
                 observer.metrics(&metrics(&window, step, lr)).map_err(TrainError::Observer)?;
@@ -213,9 +224,9 @@ pub fn train(
             let stop = step < training.steps && observer.stop(step);
             if due || stop {
                 let (encoder, optimizer) = (trainee.encoder, trainee.optimizer);
-                let state = State { step, encoder, optimizer, losses, window };
+                let state = State { step, encoder, optimizer, watch, window };
                 let saved = observer.save(&state);
-                State { encoder: trainee.encoder, optimizer: trainee.optimizer, losses, window, .. } = state;
+                State { encoder: trainee.encoder, optimizer: trainee.optimizer, watch, window, .. } = state;
                 saved.map_err(TrainError::Observer)?;
             }
             if stop {
@@ -229,12 +240,12 @@ pub fn train(
         let drawn = by_tier(totals.map(|n| n as f64)).map(|n| n as u64);
         for finding in quota::check(drawn, by_tier(expected), guard.quota_floor) {
             observer.finding(&finding);
-            findings.push(finding);
+            watch.findings.push(finding);
         }
     }
     let cells = std::array::from_fn(|c| sampler.cell(c).to_vec());
     let (encoder, optimizer) = (trainee.encoder, trainee.optimizer);
-    Ok(Outcome { state: State { step, encoder, optimizer, losses, window }, stopped, exposures, cells, findings })
+    Ok(Outcome { state: State { step, encoder, optimizer, watch, window }, stopped, exposures, cells })
 }
 
 fn tally(
@@ -249,13 +260,6 @@ fn tally(
     for c in 0..CELLS {
         totals[c] += draw.quota[c] as u64;
         expected[c] += shares[c] * batch_size as f64;
-    }
-}
-
-fn remember(losses: &mut Vec<f64>, loss: f64, window: usize) {
-    losses.push(loss);
-    if losses.len() > window {
-        losses.drain(..losses.len() - window);
     }
 }
 

@@ -57,8 +57,8 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         ctx.reporter.warn(format!("{zeros} events have a zero vector: none of their words is known to the model"));
     }
 
-    write_ids(&ids_path, &events)?;
-    write_vectors(&args.output, format, &embeddings)?;
+    let ids = write_ids(&ids_path, &events)?;
+    output::commit_all([ids, write_vectors(&args.output, format, &embeddings)?])?;
     let (rows, dim) = (embeddings.len(), embeddings.dim);
     let json = serde_json::json!({
         "output": args.output,
@@ -92,7 +92,7 @@ fn ids_beside(path: &Path) -> PathBuf {
 }
 
 /// One id a line, as JSON text: an id may hold a line end.
-fn write_ids(path: &Path, events: &[Event]) -> CliResult<()> {
+fn write_ids(path: &Path, events: &[Event]) -> CliResult<AtomicFile> {
     let mut file = AtomicFile::create(path)?;
     let write = |file: &mut AtomicFile| -> std::io::Result<()> {
         let mut text = Vec::new();
@@ -105,10 +105,10 @@ fn write_ids(path: &Path, events: &[Event]) -> CliResult<()> {
         Ok(())
     };
     write(&mut file).map_err(|e| CliError::io("write", path, &e))?;
-    file.commit()
+    Ok(file)
 }
 
-fn write_vectors(path: &Path, format: Format, embeddings: &Embeddings) -> CliResult<()> {
+fn write_vectors(path: &Path, format: Format, embeddings: &Embeddings) -> CliResult<AtomicFile> {
     let (rows, dim) = (embeddings.len(), embeddings.dim);
     let data: Vec<u8> = embeddings.vectors.iter().flat_map(|x| x.to_le_bytes()).collect();
     let bytes = match format {
@@ -117,7 +117,7 @@ fn write_vectors(path: &Path, format: Format, embeddings: &Embeddings) -> CliRes
             .and_then(|view| safetensors::serialize([(TENSOR, view)], None))
             .map_err(|e| CliError::new(Exit::Error, format!("the vectors have no safetensors form: {e}")))?,
     };
-    output::write_file(path, &bytes)
+    AtomicFile::holding(path, &bytes)
 }
 
 /// The header of an `.npy` file, version 1.0: magic, length, and a Python dictionary that spaces fill up to a multiple

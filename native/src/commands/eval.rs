@@ -114,8 +114,9 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let scored = clock.elapsed();
 
     // The scoreboard last: where it is, its items are too.
-    write_items(&items_path, &items)?;
-    output::write_json(&args.output, &board)?;
+    let items = write_items(&items_path, &items)?;
+    let scoreboard = AtomicFile::holding(&args.output, output::json_text(&board)?.as_bytes())?;
+    output::commit_all([items, scoreboard])?;
     ctx.print(&board, &(text(&board) + &written(args, &items_path)))?;
 
     let seconds = format!(
@@ -209,10 +210,10 @@ fn now() -> String {
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }
 
-fn write_items(path: &Path, items: &[Item<'_>]) -> CliResult<()> {
+fn write_items(path: &Path, items: &[Item<'_>]) -> CliResult<AtomicFile> {
     let mut file = AtomicFile::create(path)?;
     eval::write_items(items, &mut file).map_err(|e| CliError::io("write", path, &e))?;
-    file.commit()
+    Ok(file)
 }
 
 /// What fell beyond the threshold, in words.

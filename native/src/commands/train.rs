@@ -125,6 +125,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     for seed in seeds {
         let dir = dir_of(*seed);
         if args.resume && dir.join(CHECKPOINT).exists() {
+            training::tidy_finished(&dir)?;
             ctx.reporter.note(format!("{} is finished; skipped", dir.display()));
             continue;
         }
