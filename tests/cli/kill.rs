@@ -15,7 +15,7 @@ const DIFFER: &str = "train.log";
 
 /// Small, long enough to be hit, and with findings of both monitors all along the way.
 const CONFIG: &str = "
-training: {steps: 6000, batch_size: 8, learning_rate: 0.003}
+training: {steps: 4000, batch_size: 8, learning_rate: 0.003}
 curriculum: {tier3_ratios: {legacy: 1.0, organic: 0.0, expanded: 0.0}}
 model: {embedding_dim: 16, hidden_dim: 16, vocab_size: 600}
 experiment: {checkpoint_every: 20, log_every: 7}

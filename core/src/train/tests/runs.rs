@@ -120,10 +120,10 @@ fn go_on_where_they_were_stopped() {
     let toy = toy();
     let mut config = config(30);
     // So that both monitors speak before and after the stops.
-    (config.guardrails.loss_window, config.guardrails.loss_sigmas, config.guardrails.gradient_max) = (5, 1.0, 1e-6);
+    (config.guardrails.loss_window, config.guardrails.loss_sigmas, config.guardrails.gradient_max) = (5, 0.1, 1e-6);
     let (want, want_notes) = whole(&toy, &config);
     let found = |id: &str| want.state.watch.findings.iter().filter(|f| f.id == id).count();
-    assert!(found("G5") >= 3 && found("G6") == 2, "{:?}", want.state.watch.findings);
+    assert!(found("G5") >= 2 && found("G6") == 2, "{:?}", want.state.watch.findings);
     for stop_at in [1, 7, 16, 29] {
         let mut notes = Notes { stop_at: Some(stop_at), ..Notes::default() };
         let stopped = run(&toy, &config, fresh(&toy, &config), &mut notes).expect("stops");
