@@ -5,7 +5,7 @@ mod optimizer;
 mod runs;
 
 use super::*;
-use crate::config::{Activation, Loss, Model, TokenizerKind};
+use crate::config::{Activation, Loss, Model, TokenInit, TokenizerKind};
 use crate::data::{Bundle, BundleSet, Event, Metadata, Negative, NegativeSource, Tier};
 use crate::encoder::{Corpus, StaticEncoder, Tokenizer};
 use crate::rng::Stream;
@@ -109,6 +109,7 @@ fn tiny_model() -> Model {
         dropout: 0.0,
         token_dropout: 0.0,
         residual: true,
+        token_init: TokenInit::Uniform,
         span_window: 2,
         ..Model::default()
     }
