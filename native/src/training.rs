@@ -1,8 +1,8 @@
 //! A training run in its folder: what is read, what is written, how it goes on after a stop.
 //!
-//! `resume_state.safetensors` lies beside the outputs until the run is finished; a run that starts over removes it first. `metrics.jsonl` holds no time and is
-//! cut back to the resumed step, so a run that was killed ends in the same bytes as one that was not; times go to
-//! `train.log`.
+//! `resume_state.safetensors` lies beside the outputs until the run is finished; a run that starts over removes it
+//! first. `metrics.jsonl` holds no time and is cut back to the resumed step, so a run that was killed ends in the same
+//! bytes as one that was not; times go to `train.log`.
 
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -152,16 +152,16 @@ pub fn run_seed(
     let started = Instant::now();
     let run_id = inputs.run_id(config, seed);
     let vocab = inputs.tokenizer.vocab_size();
-    let encoder =
-        StaticEncoder::init(&config.model, vocab, &inputs.corpus, seed).map_err(|e| CliError::usage(e.to_string()))?;
-    let fresh = State::new(encoder, &config.guardrails);
+    let unusable = |e: crucible_core::encoder::EncoderError| CliError::usage(e.to_string());
     let state_path = dir.join(STATE);
     let state = if resume && state_path.exists() {
         let bytes = io::read_bytes(&state_path, MAX_STATE_BYTES)?;
-        State::from_bytes(&bytes, &run_id, fresh)
+        let empty = StaticEncoder::zeros(&config.model, vocab).map_err(unusable)?;
+        State::from_bytes(&bytes, &run_id, State::new(empty, &config.guardrails))
             .map_err(|e| CliError::usage(format!("{}: {e}", state_path.display())))?
     } else {
-        fresh
+        let encoder = StaticEncoder::init(&config.model, vocab, &inputs.corpus, seed).map_err(unusable)?;
+        State::new(encoder, &config.guardrails)
     };
     let first = state.step;
     output::create_folder(dir)?;

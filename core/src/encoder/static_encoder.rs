@@ -72,14 +72,29 @@ pub(super) fn layer_shapes(config: &Model) -> Vec<(usize, usize)> {
 }
 
 impl StaticEncoder {
+    /// An encoder of the settings' shapes, all zeros: to be filled from a file.
+    ///
+    /// # Errors
+    /// When the settings are outside their limits or do not go together.
+    pub fn zeros(config: &Model, vocab: usize) -> Result<Self, EncoderError> {
+        check(config)?;
+        let layer = |(out, input): (usize, usize)| Layer { weight: vec![0.0; out * input], bias: vec![0.0; out] };
+        Ok(Self {
+            config: config.clone(),
+            tokens: vec![0.0; vocab * config.embedding_dim],
+            span_weights: vec![0.0; span_weight_count(config)],
+            layers: layer_shapes(config).into_iter().map(layer).collect(),
+        })
+    }
+
     /// An untrained encoder for a vocabulary of `vocab` tokens, from the texts of the corpus.
     ///
     /// Token vectors are scaled so that the mean over a text of usual length has a norm of about 1.
     ///
     /// # Errors
-    /// When the settings are outside their limits or do not go together.
+    /// As [`StaticEncoder::zeros`].
     pub fn init(config: &Model, vocab: usize, corpus: &Corpus, seed: u64) -> Result<Self, EncoderError> {
-        check(config)?;
+        let mut encoder = Self::zeros(config, vocab)?;
         let frequencies = corpus.document_frequencies(vocab);
         let lengths = token_lengths(config.token_init, vocab, &frequencies, corpus.texts());
         let dim = config.embedding_dim;
@@ -87,27 +102,25 @@ impl StaticEncoder {
             TokenInit::Cooccurrence => Some(cooccurrence::directions(corpus, vocab, dim, seed)),
             TokenInit::Idf | TokenInit::Uniform => None,
         };
-        let mut tokens = vec![0.0; vocab * dim];
-        parallel::for_blocks(&mut tokens, dim, |id, row| {
+        parallel::for_blocks(&mut encoder.tokens, dim, |id, row| {
             // A cube of this half-width has an expected squared diagonal of 1.
             let bound = lengths[id] * (3.0 / dim as f32).sqrt();
             let mut stream = Stream::new(seed, "token vector", id as u64);
             row.iter_mut().for_each(|x| *x = stream.symmetric(bound));
             if let Some(company) = &company {
                 let direction = &company[id * dim..][..dim];
-                row.iter_mut().for_each(|x| *x *= OWN_SHARE);
-                row.iter_mut().zip(direction).for_each(|(x, d)| *x += lengths[id] * d);
+                row.iter_mut().zip(direction).for_each(|(x, d)| *x = *x * OWN_SHARE + lengths[id] * d);
             }
         });
-        let layers = layer_shapes(config).into_iter().enumerate().map(|(number, (out, input))| {
-            let zero = config.residual && number + 1 == config.num_layers;
-            let bound = if zero { 0.0 } else { (1.0 / input as f32).sqrt() };
+        for (number, Layer { weight, bias }) in encoder.layers.iter_mut().enumerate() {
+            if config.residual && number + 1 == config.num_layers {
+                continue; // Zeros: the head changes nothing at the start.
+            }
+            let bound = (bias.len() as f32 / weight.len() as f32).sqrt();
             let mut stream = Stream::new(seed, "head layer", number as u64);
-            let mut draw = |n: usize| (0..n).map(|_| stream.symmetric(bound) + 0.0).collect::<Vec<f32>>();
-            Layer { weight: draw(out * input), bias: draw(out) }
-        });
-        let layers = layers.collect();
-        Ok(Self { config: config.clone(), tokens, span_weights: vec![0.0; span_weight_count(config)], layers })
+            weight.iter_mut().chain(bias).for_each(|x| *x = stream.symmetric(bound) + 0.0);
+        }
+        Ok(encoder)
     }
 
     /// Numbers a vector.

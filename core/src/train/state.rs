@@ -63,7 +63,7 @@ impl State {
             .map_err(|e| StateError::Broken(e.to_string()))
     }
 
-    /// Reads a state into `fresh`, a run's state before its first step.
+    /// Reads a state into `fresh`, a state of the same shapes; its numbers are written over.
     ///
     /// # Errors
     /// A broken file, or one of another run.

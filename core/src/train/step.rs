@@ -147,7 +147,7 @@ fn sized(buffer: &mut Vec<f32>, len: usize) {
     buffer.resize(len, 0.0);
 }
 
-/// Rows that one task takes of `n`: a multiple of four blocks, of at least `fewest` rows. It depends on the shape alone.
+/// Rows that one task takes of `n`: blocks come in fours and hold at least `fewest` rows. It depends on the shape alone.
 fn block_rows(n: usize, fewest: usize) -> usize {
     n.div_ceil(n.div_ceil(MOST).next_multiple_of(4).max(1)).next_multiple_of(8).max(fewest)
 }
