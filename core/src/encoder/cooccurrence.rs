@@ -297,6 +297,8 @@ mod tests {
         };
         let (within, across) = (mean("abcdefgh", "abcdefgh"), mean("abcdefgh", "ijklmnop"));
         assert!(within > across + 0.5, "within {within}, across {across}");
+        let other = mean("ijklmnop", "ijklmnop");
+        assert!(other > across + 0.5, "within {other}, across {across}");
     }
 
     #[test]
