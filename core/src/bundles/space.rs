@@ -6,7 +6,7 @@
 
 use super::top::Top;
 use crate::embeddings::Embeddings;
-use crate::kernels::matmul::{View, matmul_block};
+use crate::kernels::matmul::{Packed, View, matmul_block};
 use crate::kernels::simd;
 use crate::lexical::{Index, Lexical, Sparse, cosine};
 use crate::parallel;
@@ -108,16 +108,17 @@ impl<'a> Space<'a> {
             gathered = gather(members);
             &gathered
         };
+        let tables = table.chunks(TILE.1 * dim);
+        let tables: Vec<Packed> = tables.map(|t| Packed::new(View::new(t, t.len() / dim, dim).t())).collect();
         let blocks: Vec<&[u32]> = queries.chunks(TILE.0).collect();
         let found = parallel::map(blocks.len(), |b| {
             let block = blocks[b];
             let lhs = gather(block);
             let mut tops: Vec<Top> = block.iter().map(|_| Top::new(k)).collect();
             let mut tile = Vec::new();
-            for (members, table) in members.chunks(TILE.1).zip(table.chunks(TILE.1 * dim)) {
+            for (members, table) in members.chunks(TILE.1).zip(&tables) {
                 tile.resize(block.len() * members.len(), 0.0);
-                let (lhs, rhs) = (View::new(&lhs, block.len(), dim), View::new(table, members.len(), dim).t());
-                matmul_block(&mut tile, lhs, rhs, false);
+                matmul_block(&mut tile, View::new(&lhs, block.len(), dim), table, false);
                 for ((&query, top), scores) in block.iter().zip(&mut tops).zip(tile.chunks(members.len())) {
                     for (members, scores) in members.chunks(64).zip(scores.chunks(64)) {
                         let enough = |top: &Top| top.threshold() as f32 - slack;

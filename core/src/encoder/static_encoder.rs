@@ -6,7 +6,7 @@
 use super::{Corpus, EncoderError, cooccurrence};
 use crate::config::{Model, TokenInit};
 use crate::embeddings::{Embeddings, normalise};
-use crate::kernels::matmul::{View, matmul_block};
+use crate::kernels::matmul::{Packed, View, matmul_block};
 use crate::kernels::simd::{axpy, widest};
 use crate::kernels::{activation, pool, pool_weights};
 use crate::parallel;
@@ -144,13 +144,13 @@ impl StaticEncoder {
         let dim = self.dim();
         let mut vectors = vec![0f32; corpus.len() * dim];
         let mut norms = vec![0f32; corpus.len()];
+        let weights: Vec<Packed> = self.layers.iter().map(Layer::packed).collect();
         let blocks: Vec<_> = vectors.chunks_mut(BLOCK * dim).zip(norms.chunks_mut(BLOCK)).enumerate().collect();
         parallel::for_each(blocks, |(number, (vectors, norms))| {
             let first = number * BLOCK;
-            let mut pooled = vec![0f32; BLOCK * self.config.embedding_dim];
+            let mut pooled = vec![0f32; norms.len() * self.config.embedding_dim];
             widest(|| self.pool(corpus, first..first + norms.len(), &mut pooled));
-            let out = self.head(pooled);
-            vectors.copy_from_slice(&out[..vectors.len()]);
+            vectors.copy_from_slice(&self.head(&weights, pooled));
             widest(|| {
                 for (row, norm) in vectors.chunks_exact_mut(dim).zip(norms) {
                     *norm = normalise(row);
@@ -176,14 +176,14 @@ impl StaticEncoder {
         }
     }
 
-    /// Sends pooled rows through the head.
-    pub(crate) fn head(&self, pooled: Vec<f32>) -> Vec<f32> {
+    /// Sends pooled rows through the head, whose weights come packed.
+    fn head(&self, weights: &[Packed], pooled: Vec<f32>) -> Vec<f32> {
         let rows = pooled.len() / self.config.embedding_dim;
         let mut values: Option<Vec<f32>> = None;
-        for (number, layer) in self.layers.iter().enumerate() {
+        for (number, (layer, weight)) in self.layers.iter().zip(weights).enumerate() {
             let last = number + 1 == self.layers.len();
             let mut out = vec![0f32; rows * layer.bias.len()];
-            layer.forward(values.as_deref().unwrap_or(&pooled), rows, &mut out);
+            layer.forward(weight, values.as_deref().unwrap_or(&pooled), &mut out);
             if !last {
                 widest(|| activation::forward(self.config.activation, &mut out));
             } else if self.config.residual {
@@ -196,12 +196,23 @@ impl StaticEncoder {
 }
 
 impl Layer {
+    /// `W: [out, in]`.
+    pub(crate) fn matrix(&self) -> View<'_> {
+        let width = self.bias.len();
+        View::new(&self.weight, width, self.weight.len() / width)
+    }
+
+    /// `Wᵀ`, as [`Self::forward`] wants it.
+    pub(crate) fn packed(&self) -> Packed {
+        Packed::new(self.matrix().t())
+    }
+
     /// `out = inputs · Wᵀ + b`; `inputs: [rows, in]`, `out: [rows, out]`.
-    pub(crate) fn forward(&self, inputs: &[f32], rows: usize, out: &mut [f32]) {
+    pub(crate) fn forward(&self, weight: &Packed, inputs: &[f32], out: &mut [f32]) {
         let width = self.bias.len();
         out.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(&self.bias));
-        let depth = self.weight.len() / width;
-        matmul_block(out, View::new(inputs, rows, depth), View::new(&self.weight, width, depth).t(), true);
+        let rows = out.len() / width;
+        matmul_block(out, View::new(inputs, rows, self.weight.len() / width), weight, true);
     }
 }
 

@@ -1,9 +1,18 @@
-//! Matrix products over row-major slices, through the `gemm` crate.
+//! Matrix products over row-major slices.
 //!
-//! Rows of the output are cut into blocks whose size depends on the shape alone, so the bits do not depend on the
-//! number of threads. They may depend on the instruction set.
+//! The right-hand side is packed into panels of columns, once for all who multiply with it; a tile of the output stays
+//! in registers while one panel streams past. Products are summed by `k` ascending, in spans of [`SPAN`], so that the
+//! bits do not depend on threads or on how rows are cut; they may depend on the instruction set, where one of them has
+//! no fused multiply-add.
 
 use crate::parallel;
+use pulp::{Simd, WithSimd};
+use std::ops::Range;
+
+/// Columns of a panel: four of the widest vectors.
+const PANEL: usize = 64;
+/// Rows of the right-hand side that are packed and multiplied together: a panel of them stays near the core.
+const SPAN: usize = 256;
 
 /// A matrix inside a slice of `f32`, possibly transposed.
 #[derive(Clone, Copy)]
@@ -59,7 +68,7 @@ impl<'a> View<'a> {
 /// # Panics
 /// When the shapes do not fit.
 pub fn reference(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, accumulate: bool) {
-    check(out, &lhs, &rhs);
+    check(out, &lhs, (rhs.rows, rhs.cols));
     for row in 0..lhs.rows {
         for col in 0..rhs.cols {
             let sum: f64 = (0..lhs.cols).map(|k| f64::from(lhs.at(row, k)) * f64::from(rhs.at(k, col))).sum();
@@ -69,12 +78,83 @@ pub fn reference(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, accumulate: bool
     }
 }
 
+/// A right-hand side, in the order in which products read it.
+#[derive(Clone, Debug, Default)]
+pub struct Packed {
+    /// Spans of rows; in each, panels of columns; in each, row after row. Missing columns are zero.
+    data: Vec<f32>,
+    rows: usize,
+    cols: usize,
+}
+
+impl Packed {
+    /// Packs `rhs`.
+    #[must_use]
+    pub fn new(rhs: View<'_>) -> Self {
+        let mut packed = Self::default();
+        packed.pack(rhs);
+        packed
+    }
+
+    /// Packs `rhs` in place of what was there; the memory is used again.
+    ///
+    /// # Panics
+    /// When the view reaches past its data.
+    pub fn pack(&mut self, rhs: View<'_>) {
+        (self.rows, self.cols) = (rhs.rows, rhs.cols);
+        let panels = rhs.cols.div_ceil(PANEL);
+        self.data.resize(rhs.rows * panels * PANEL, 0.0);
+        for first in (0..rhs.rows).step_by(SPAN) {
+            let rows = SPAN.min(rhs.rows - first);
+            let span = &mut self.data[first * panels * PANEL..][..rows * panels * PANEL];
+            for (number, panel) in span.chunks_exact_mut(rows * PANEL).enumerate() {
+                pack_panel(panel, rhs, first, number * PANEL);
+            }
+        }
+    }
+}
+
+/// Fills one panel with columns from `column` of rows from `first`.
+fn pack_panel(panel: &mut [f32], rhs: View<'_>, first: usize, column: usize) {
+    let cols = PANEL.min(rhs.cols - column);
+    let (lines, _) = panel.as_chunks_mut::<PANEL>();
+    if cols < PANEL {
+        lines.as_flattened_mut().fill(0.0);
+    }
+    if rhs.col_stride == 1 {
+        for (k, line) in lines.iter_mut().enumerate() {
+            let from = &rhs.data[(first + k) * rhs.row_stride + column..];
+            match from.first_chunk::<PANEL>() {
+                Some(whole) if cols == PANEL => *line = *whole,
+                _ => line[..cols].copy_from_slice(&from[..cols]),
+            }
+        }
+    } else {
+        let depth = lines.len();
+        for j in 0..cols {
+            let from = &rhs.data[(column + j) * rhs.col_stride + first..][..depth];
+            for (line, x) in lines.iter_mut().zip(from) {
+                line[j] = *x;
+            }
+        }
+    }
+}
+
 /// `out = lhs · rhs`, or `out += lhs · rhs` with `accumulate`; `out: [lhs.rows, rhs.cols]`, row-major.
 ///
 /// # Panics
 /// When the shapes do not fit.
 pub fn matmul(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, accumulate: bool) {
-    check(out, &lhs, &rhs);
+    check(out, &lhs, (rhs.rows, rhs.cols));
+    matmul_packed(out, lhs, &Packed::new(rhs), accumulate);
+}
+
+/// The same with a right-hand side that is packed already.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn matmul_packed(out: &mut [f32], lhs: View<'_>, rhs: &Packed, accumulate: bool) {
+    check(out, &lhs, (rhs.rows, rhs.cols));
     if out.is_empty() {
         return;
     }
@@ -87,63 +167,161 @@ pub fn matmul(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, accumulate: bool) {
     });
 }
 
-/// Rows of the output that are computed together: about a quarter, a multiple of 16, at least 48, at most 512. Each
-/// block packs the right-hand side anew.
+/// Rows of the output that are computed together: about a quarter, a multiple of a tile's, at most 480.
 fn rows_a_block(rows: usize) -> usize {
-    rows.div_ceil(4).next_multiple_of(16).clamp(48, 512)
+    rows.div_ceil(4).next_multiple_of(12).min(480)
 }
 
 /// The same on the calling thread.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn matmul_block(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, accumulate: bool) {
-    check(out, &lhs, &rhs);
-    let (rows, cols, depth) = (lhs.rows, rhs.cols, lhs.cols);
+pub fn matmul_block(out: &mut [f32], lhs: View<'_>, rhs: &Packed, accumulate: bool) {
+    check(out, &lhs, (rhs.rows, rhs.cols));
     if out.is_empty() {
         return;
     }
-    if depth == 0 {
+    if rhs.rows == 0 {
         if !accumulate {
             out.fill(0.0);
         }
         return;
     }
-    for view in [&lhs, &rhs] {
-        let last = (view.rows - 1) * view.row_stride + (view.cols - 1) * view.col_stride;
-        assert!(last < view.data.len(), "a view reaches past its data");
-    }
-    #[expect(unsafe_code, reason = "the gemm crate takes raw pointers; every extent was checked above")]
-    // SAFETY: `out` holds rows·cols numbers; `lhs` and `rhs` reach no further than their data; `out` is borrowed
-    // mutably, so it overlaps neither.
-    unsafe {
-        gemm::gemm(
-            rows,
-            cols,
-            depth,
-            out.as_mut_ptr(),
-            1,
-            cols as isize,
-            accumulate,
-            lhs.data.as_ptr(),
-            lhs.col_stride as isize,
-            lhs.row_stride as isize,
-            rhs.data.as_ptr(),
-            rhs.col_stride as isize,
-            rhs.row_stride as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
+    pulp::Arch::new().dispatch(Product { out, lhs, rhs, accumulate });
+}
+
+struct Product<'a> {
+    out: &'a mut [f32],
+    lhs: View<'a>,
+    rhs: &'a Packed,
+    accumulate: bool,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let panels = self.rhs.cols.div_ceil(PANEL);
+        let spans = self.rhs.data.chunks(SPAN * panels * PANEL);
+        for (number, span) in spans.enumerate() {
+            let first = number * SPAN;
+            let depth = span.len() / (panels * PANEL);
+            for (column, panel) in span.chunks_exact(depth * PANEL).enumerate() {
+                self.panel(simd, panel, first..first + depth, column * PANEL);
+            }
+            self.accumulate = true;
+        }
     }
 }
 
-fn check(out: &[f32], lhs: &View<'_>, rhs: &View<'_>) {
-    assert_eq!(lhs.cols, rhs.rows, "lhs has {} columns, rhs {} rows", lhs.cols, rhs.rows);
-    assert_eq!(out.len(), lhs.rows * rhs.cols, "out does not hold [{}, {}]", lhs.rows, rhs.cols);
+/// Rows of a tile: six rows of four vectors, or of two where registers are half as many, leave room for the operands.
+const ROWS: usize = 6;
+
+impl Product<'_> {
+    /// Everything that one panel contributes.
+    #[inline(always)]
+    fn panel<S: Simd>(&mut self, simd: S, panel: &[f32], depth: Range<usize>, column: usize) {
+        if S::F32_LANES >= 16 {
+            self.parts::<S, 4>(simd, panel, depth, column);
+        } else {
+            self.parts::<S, 2>(simd, panel, depth, column);
+        }
+    }
+
+    /// The same, `V` vectors of a row at a time.
+    #[inline(always)]
+    fn parts<S: Simd, const V: usize>(&mut self, simd: S, panel: &[f32], depth: Range<usize>, column: usize) {
+        let (vectors, _) = S::as_simd_f32s(panel);
+        let width = V * S::F32_LANES;
+        for part in 0..PANEL / width {
+            let column = column + part * width;
+            if column >= self.rhs.cols {
+                break;
+            }
+            let vectors = &vectors[part * V..];
+            let row = self.tiles::<S, ROWS, V>(simd, vectors, &depth, 0, column);
+            self.tiles::<S, 1, V>(simd, vectors, &depth, row, column);
+        }
+    }
+
+    /// As many tiles of `R` rows as fit from `row` on; returns the row after them.
+    #[inline(always)]
+    fn tiles<S: Simd, const R: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        vectors: &[S::f32s],
+        depth: &Range<usize>,
+        mut row: usize,
+        column: usize,
+    ) -> usize {
+        let View { data, rows, row_stride, col_stride, .. } = self.lhs;
+        let length = depth.len();
+        while row + R <= rows {
+            let sums: [[S::f32s; V]; R] = if col_stride == 1 {
+                let rows: [&[f32]; R] =
+                    std::array::from_fn(|i| &data[(row + i) * row_stride + depth.start..][..length]);
+                tile(simd, vectors, length, |k| std::array::from_fn(|i| rows[i][k]))
+            } else {
+                let lines = &data[depth.start * col_stride + row..];
+                tile(simd, vectors, length, |k| {
+                    let line = &lines[k * col_stride..][..R];
+                    std::array::from_fn(|i| line[i])
+                })
+            };
+            for i in 0..R {
+                let out = &mut self.out[(row + i) * self.rhs.cols..][..self.rhs.cols][column..];
+                store::<S, V>(simd, out, sums[i], self.accumulate);
+            }
+            row += R;
+        }
+        row
+    }
+}
+
+/// `sums[i][v] = Σ_k lhs(k)[i] · line_k[v]`, where the lines of `vectors` are a panel's.
+#[inline(always)]
+fn tile<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    vectors: &[S::f32s],
+    length: usize,
+    lhs: impl Fn(usize) -> [f32; R],
+) -> [[S::f32s; V]; R] {
+    let a_line = PANEL / S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); V]; R];
+    for k in 0..length {
+        let line = &vectors[k * a_line..][..V];
+        let a = lhs(k);
+        for i in 0..R {
+            let a = simd.splat_f32s(a[i]);
+            for v in 0..V {
+                sums[i][v] = simd.mul_add_e_f32s(a, line[v], sums[i][v]);
+            }
+        }
+    }
+    // Element by element: a whole array handed on would keep the sums in memory.
+    std::array::from_fn(|i| std::array::from_fn(|v| sums[i][v]))
+}
+
+/// Writes or adds a tile's row to `out`, which may end within it.
+#[inline(always)]
+fn store<S: Simd, const V: usize>(simd: S, out: &mut [f32], sums: [S::f32s; V], accumulate: bool) {
+    let width = V * S::F32_LANES;
+    if out.len() >= width {
+        let (out, _) = S::as_mut_simd_f32s(&mut out[..width]);
+        for v in 0..V {
+            out[v] = if accumulate { simd.add_f32s(out[v], sums[v]) } else { sums[v] };
+        }
+    } else {
+        for (o, sum) in out.iter_mut().zip(bytemuck::cast_slice::<S::f32s, f32>(&sums)) {
+            *o = if accumulate { *o + sum } else { *sum };
+        }
+    }
+}
+
+fn check(out: &[f32], lhs: &View<'_>, (rows, cols): (usize, usize)) {
+    assert_eq!(lhs.cols, rows, "lhs has {} columns, rhs {rows} rows", lhs.cols);
+    assert_eq!(out.len(), lhs.rows * cols, "out does not hold [{}, {cols}]", lhs.rows);
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 
 use super::simd::{axpy, dot};
 
+/// Columns that are summed together, in registers.
+const COLUMNS: usize = 128;
+
 /// Tokens of several texts, one after another.
 #[derive(Clone, Copy)]
 pub struct Texts<'a> {
@@ -34,10 +37,7 @@ pub fn reference(table: &[f32], dim: usize, ids: &[u32], weights: &[f32]) -> Vec
 #[inline(always)]
 pub fn forward(table: &[f32], ids: &[u32], weights: &[f32], out: &mut [f32]) {
     let dim = out.len();
-    out.fill(0.0);
-    for (id, weight) in ids.iter().zip(weights) {
-        axpy(out, *weight, &table[*id as usize * dim..][..dim]);
-    }
+    weighted_sum(out, ids.iter().zip(weights).map(|(id, weight)| (*weight, &table[*id as usize * dim..][..dim])));
 }
 
 /// Gradient of one table row: `out = Σ_o weights[o] · d_pooled[text_of[o]]` over its occurrences (token positions).
@@ -53,13 +53,34 @@ pub fn backward(
     mut d_weights: Option<impl FnMut(u32, f32)>,
 ) {
     let dim = out.len();
-    out.fill(0.0);
-    for &o in occurrences {
-        let d = &d_pooled[text_of[o as usize] as usize * dim..][..dim];
-        axpy(out, weights[o as usize], d);
-        if let Some(take) = &mut d_weights {
-            take(o, dot(row, d));
+    let vector = |o: &u32| &d_pooled[text_of[*o as usize] as usize * dim..][..dim];
+    weighted_sum(out, occurrences.iter().map(|o| (weights[*o as usize], vector(o))));
+    if let Some(take) = &mut d_weights {
+        for o in occurrences {
+            take(*o, dot(row, vector(o)));
         }
+    }
+}
+
+/// `out = Σ weight · vector`, a block of columns at a time, so that the sums stay in registers.
+#[inline(always)]
+fn weighted_sum<'a>(out: &mut [f32], terms: impl Iterator<Item = (f32, &'a [f32])> + Clone) {
+    let (blocks, tail) = out.as_chunks_mut::<COLUMNS>();
+    let first = blocks.len() * COLUMNS;
+    for (number, out) in blocks.iter_mut().enumerate() {
+        let mut sums = [0f32; COLUMNS];
+        for (weight, vector) in terms.clone() {
+            if let Some(vector) = vector[number * COLUMNS..].first_chunk::<COLUMNS>() {
+                for (sum, x) in sums.iter_mut().zip(vector) {
+                    *sum += weight * x;
+                }
+            }
+        }
+        *out = sums;
+    }
+    tail.fill(0.0);
+    for (weight, vector) in terms {
+        axpy(tail, weight, &vector[first..]);
     }
 }
 

@@ -5,24 +5,26 @@
 
 use super::batch::Batch;
 use crate::config::Loss;
-use crate::encoder::StaticEncoder;
+use crate::encoder::{Layer, StaticEncoder};
 use crate::kernels::activation;
 use crate::kernels::adamw::{self, Step};
-use crate::kernels::matmul::{View, matmul, matmul_block};
+use crate::kernels::matmul::{Packed, View, matmul_block, matmul_packed};
 use crate::kernels::pool::{self, Texts};
 use crate::kernels::pool_weights;
-use crate::kernels::simd::{dot, widest};
+use crate::kernels::simd::{dot, prefetch, widest};
 use crate::kernels::{dropout, info_nce, triplet};
 use crate::parallel;
 
-/// The fewest texts that go through the encoder together: each block packs the weights anew.
-const TEXTS: usize = 32;
+/// The fewest texts that go through the encoder together.
+const TEXTS: usize = 24;
 /// The fewest anchors whose similarities are computed together.
-const ANCHORS: usize = 16;
+const ANCHORS: usize = 12;
 /// The most rows of a block, which stays in a core's cache.
 const MOST: usize = 256;
 /// Table rows that are updated together.
 const ROWS: usize = 128;
+/// Weights that are updated together.
+const DENSE: usize = 16_384;
 
 /// First and second moments of one tensor.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,7 +61,7 @@ impl Optimizer {
     #[must_use]
     pub fn new(encoder: &StaticEncoder) -> Self {
         let dim = encoder.config.embedding_dim;
-        let of = |layer: &crate::encoder::Layer| [&layer.weight, &layer.bias].map(|t| Moments::zeros(t.len()));
+        let of = |layer: &Layer| [&layer.weight, &layer.bias].map(|t| Moments::zeros(t.len()));
         Self {
             tokens: Moments::zeros(encoder.tokens.len()),
             span_weights: Moments::zeros(encoder.span_weights.len()),
@@ -121,6 +123,22 @@ struct Workspace {
     /// Gradient of each token's weight, in the order of `occurrences`.
     d_weights: Vec<f32>,
     d_layers: Vec<[Vec<f32>; 2]>,
+    packed: Operands,
+}
+
+/// Right-hand sides of the step's products.
+#[derive(Default)]
+struct Operands {
+    /// `Wᵀ` of each layer, forward.
+    forward: Vec<Packed>,
+    /// `W` of each layer, backward.
+    backward: Vec<Packed>,
+    /// Inputs of each layer.
+    inputs: Vec<Packed>,
+    /// Unit vectors of anchors and candidates, and the transpose of the latter.
+    anchors: Packed,
+    candidates: Packed,
+    candidates_t: Packed,
 }
 
 /// What a batch says of every parameter.
@@ -149,7 +167,7 @@ fn sized(buffer: &mut Vec<f32>, len: usize) {
 
 /// Rows that one task takes of `n`: blocks come in fours and hold at least `fewest` rows. It depends on the shape alone.
 fn block_rows(n: usize, fewest: usize) -> usize {
-    n.div_ceil(n.div_ceil(MOST).next_multiple_of(4).max(1)).next_multiple_of(8).max(fewest)
+    n.div_ceil(n.div_ceil(MOST).next_multiple_of(4).max(1)).next_multiple_of(12).max(fewest)
 }
 
 /// Blocks of `rows` rows of a buffer of `n` rows.
@@ -167,26 +185,36 @@ impl Trainee {
 
     /// One step with learning rate `lr`; `t` counts from 1.
     pub fn step(&mut self, batch: &Batch, hyper: &Hyper, t: u64, lr: f64) -> StepStats {
-        let (loss, d_theta) = self.compute(batch, hyper);
-        let norm = self.gradient_norm(&d_theta);
+        let kept = 1.0 - lr * hyper.weight_decay;
+        self.optimizer.decay += kept.ln();
+        let rate = |clip: f64| Update { step: Step::new(t, lr, clip as f32), decay: kept as f32 };
+        // Without clipping, a row moves as soon as its gradient is known, while both are in the cache.
+        let at_once = (hyper.clip <= 0.0).then(|| rate(1.0));
+        let (loss, d_theta, squares) = self.compute(batch, hyper, at_once.as_ref());
+        let norm = self.gradient_norm(squares, &d_theta);
         let clip = if hyper.clip > 0.0 && norm > hyper.clip { hyper.clip / norm } else { 1.0 };
-        self.update(batch, hyper, &Step::new(t, lr, clip as f32), lr, &d_theta);
+        let update = at_once.unwrap_or_else(|| rate(clip));
+        self.update_dense(&update, &d_theta);
+        if hyper.clip > 0.0 {
+            self.update_rows(batch, &update);
+        }
         StepStats { loss, gradient_norm: norm }
     }
 
-    /// The mean loss, and the gradient: that of θ is returned, the rest lies in the workspace.
-    fn compute(&mut self, batch: &Batch, hyper: &Hyper) -> (f64, Vec<f32>) {
+    /// The mean loss and the gradient: that of θ and the rows' sum of squares are returned, the rest lies in the
+    /// workspace. With `at_once` the table's rows are updated too, and their gradients are not kept.
+    fn compute(&mut self, batch: &Batch, hyper: &Hyper, at_once: Option<&Update>) -> (f64, Vec<f32>, f64) {
         self.forward(batch);
         let loss = self.loss(batch, hyper);
         self.backward_head(batch);
-        self.backward_tokens(batch);
-        (loss, self.d_theta(batch))
+        let squares = self.backward_parameters(batch, at_once);
+        (loss, self.d_theta(batch), squares)
     }
 
     /// The batch's loss and gradient, without a step.
     #[cfg(test)]
     pub(super) fn gradients(&mut self, batch: &Batch, hyper: &Hyper) -> Gradients {
-        let (loss, theta) = self.compute(batch, hyper);
+        let (loss, theta, _) = self.compute(batch, hyper, None);
         Gradients { loss, rows: self.work.d_rows.clone(), theta, layers: self.work.d_layers.clone() }
     }
 
@@ -205,6 +233,13 @@ impl Trainee {
         }
         sized(&mut work.unit, n * out_dim);
         sized(&mut work.norms, n);
+        for packed in [&mut work.packed.forward, &mut work.packed.backward, &mut work.packed.inputs] {
+            packed.resize_with(encoder.layers.len(), Packed::default);
+        }
+        let layers = || encoder.layers.iter().map(Layer::matrix);
+        let forward = work.packed.forward.iter_mut().zip(layers().map(View::t));
+        pack(forward.chain(work.packed.backward.iter_mut().zip(layers())));
+        let packed = &work.packed.forward;
         let texts = Texts { ids: &batch.ids, starts: &batch.starts };
         let rows = block_rows(n, TEXTS);
         // One task a block, each with its own part of every buffer.
@@ -239,7 +274,7 @@ impl Trainee {
                     }
                 },
             );
-            head_forward(encoder, &mut inputs, &mut outputs, first, Some(batch.dropout_seed));
+            head_forward(encoder, packed, &mut inputs, &mut outputs, first, batch.dropout_seed);
             let last = outputs.last().map_or(&*inputs[0], |o| &**o);
             widest(
                 #[inline(always)]
@@ -267,7 +302,13 @@ impl Trainee {
         sized(&mut work.similarities, anchors * candidates);
         sized(&mut work.d_anchors, anchors * dim);
         let (a, c) = work.unit.split_at(anchors * dim);
-        let c = View::new(c, candidates, dim);
+        let packed = &mut work.packed;
+        let (a_view, c_view) = (View::new(a, anchors, dim), View::new(c, candidates, dim));
+        let inputs = work.inputs.iter().map(|x| View::new(x, n, x.len() / n.max(1)));
+        let unit =
+            [(&mut packed.candidates_t, c_view.t()), (&mut packed.candidates, c_view), (&mut packed.anchors, a_view)];
+        pack(unit.into_iter().chain(packed.inputs.iter_mut().zip(inputs)));
+        let (candidates_t, packed_candidates) = (&packed.candidates_t, &packed.candidates);
         let scale = 1.0 / anchors.max(1) as f32;
         let together = block_rows(anchors, ANCHORS);
         let blocks =
@@ -276,7 +317,7 @@ impl Trainee {
         let tasks: Vec<_> = blocks.zip(losses.chunks_mut(together)).enumerate().collect();
         parallel::for_each(tasks, |(block, ((s, d_anchors), losses))| {
             let rows = losses.len();
-            matmul_block(s, View::new(&a[block * together * dim..][..rows * dim], rows, dim), c.t(), false);
+            matmul_block(s, View::new(&a[block * together * dim..][..rows * dim], rows, dim), candidates_t, false);
             widest(
                 #[inline(always)]
                 || {
@@ -293,7 +334,7 @@ impl Trainee {
                     }
                 },
             );
-            matmul_block(d_anchors, View::new(s, rows, candidates), c, false);
+            matmul_block(d_anchors, View::new(s, rows, candidates), packed_candidates, false);
         });
         losses.iter().map(|l| f64::from(*l)).sum::<f64>() / anchors.max(1) as f64
     }
@@ -308,7 +349,7 @@ impl Trainee {
         let candidates = n - anchors;
         sized(&mut work.d_pooled, n * dim);
         let similarities = View::new(&work.similarities, anchors, candidates);
-        let a = View::new(&work.unit[..anchors * out_dim], anchors, out_dim);
+        let (a, weights) = (&work.packed.anchors, &work.packed.backward);
         let (unit, norms, d_anchors) = (&work.unit, &work.norms, &work.d_anchors);
         let rows = block_rows(n, TEXTS);
         let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n, rows)).collect();
@@ -338,68 +379,43 @@ impl Trainee {
                     }
                 },
             );
-            head_backward(encoder, &mut outputs, d, d_pooled, first, batch.dropout_seed);
+            head_backward(encoder, weights, &mut outputs, d, d_pooled, first, batch.dropout_seed);
         });
-        work.d_layers.resize_with(encoder.layers.len(), Default::default);
-        for (l, layer) in encoder.layers.iter().enumerate() {
-            let width = layer.bias.len();
-            let [d_weight, d_bias] = &mut work.d_layers[l];
-            sized(d_weight, layer.weight.len());
-            d_bias.clear();
-            d_bias.resize(width, 0.0);
-            let d_out = View::new(&work.outputs[l], n, width);
-            matmul(d_weight, d_out.t(), View::new(&work.inputs[l], n, layer.weight.len() / width), false);
-            widest(
-                #[inline(always)]
-                || {
-                    for row in work.outputs[l].chunks(width) {
-                        d_bias.iter_mut().zip(row).for_each(|(b, d)| *b += d);
-                    }
-                },
-            );
-        }
     }
 
-    /// Gradients of the batch's table rows, and of each token's weight.
-    fn backward_tokens(&mut self, batch: &Batch) {
-        let Self { encoder, work, .. } = self;
-        let dim = encoder.config.embedding_dim;
+    /// Gradients of weights and biases, and of the batch's table rows and token weights; returns the rows' sum of squares.
+    fn backward_parameters(&mut self, batch: &Batch, at_once: Option<&Update>) -> f64 {
+        let Self { encoder, optimizer, work } = self;
+        let StaticEncoder { config, tokens, layers, .. } = encoder;
+        let Workspace { outputs, d_layers, packed, d_rows, d_weights, d_pooled, weights, .. } = work;
+        let dim = config.embedding_dim;
         let weighted = !batch.buckets.is_empty();
-        sized(&mut work.d_rows, batch.rows.len() * dim);
-        sized(&mut work.d_weights, if weighted { batch.ids.len() } else { 0 });
-        let (tokens, d_pooled, weights) = (&encoder.tokens, &work.d_pooled, &work.weights);
-        let mut d_weights = work.d_weights.as_mut_slice();
-        let mut tasks = Vec::new();
-        for (block, d_rows) in work.d_rows.chunks_mut(dim * ROWS).enumerate() {
-            let first = block * ROWS;
-            let last = (first + ROWS).min(batch.rows.len());
-            let count = (batch.segments[last] - batch.segments[first]) as usize;
-            let (own, rest) = std::mem::take(&mut d_weights).split_at_mut(if weighted { count } else { 0 });
+        sized(d_weights, if weighted { batch.ids.len() } else { 0 });
+        sized(d_rows, if at_once.is_none() { batch.rows.len() * dim } else { 0 });
+        let stretches = stretches(batch, dim, tokens, optimizer);
+        let mut squares = vec![0f64; stretches.len()];
+        let mut d_weights = d_weights.as_mut_slice();
+        let mut d_rows = d_rows.chunks_mut(dim * ROWS);
+        let mut tasks = Vec::with_capacity(stretches.len());
+        for (stretch, square) in stretches.into_iter().zip(&mut squares) {
+            let count = batch.segments[stretch.first + stretch.rows.len()] - batch.segments[stretch.first];
+            let count = if weighted { count as usize } else { 0 };
+            let (own, rest) = std::mem::take(&mut d_weights).split_at_mut(count);
             d_weights = rest;
-            tasks.push((first, d_rows, own));
+            tasks.push((stretch, d_rows.next().unwrap_or_default(), own, square));
         }
-        parallel::for_each(tasks, |(first, d_rows, d_weights)| {
-            widest(
-                #[inline(always)]
-                || {
-                    let mut at = 0;
-                    for (i, out) in d_rows.chunks_mut(dim).enumerate() {
-                        let r = first + i;
-                        let row = &tokens[batch.rows[r] as usize * dim..][..dim];
-                        let occurrences =
-                            &batch.occurrences[batch.segments[r] as usize..batch.segments[r + 1] as usize];
-                        let take = weighted.then_some(
-                            #[inline(always)]
-                            |_: u32, d: f32| {
-                                d_weights[at] = d;
-                                at += 1;
-                            },
-                        );
-                        pool::backward(row, d_pooled, occurrences, &batch.text_of, weights, out, take);
-                    }
-                },
-            );
-        });
+        parallel::join(
+            || layer_gradients(layers, batch.len(), outputs, &packed.inputs, d_layers),
+            || {
+                parallel::for_each(tasks, |(mut stretch, d_rows, d_weights, square)| {
+                    widest(
+                        #[inline(always)]
+                        || *square = stretch.backward(batch, dim, d_pooled, weights, d_rows, d_weights, at_once),
+                    );
+                });
+            },
+        );
+        squares.into_iter().sum()
     }
 
     /// Gradient of θ.
@@ -424,106 +440,224 @@ impl Trainee {
         sums.into_iter().map(|x| x as f32).collect()
     }
 
-    fn gradient_norm(&self, d_theta: &[f32]) -> f64 {
+    fn gradient_norm(&self, rows: f64, d_theta: &[f32]) -> f64 {
         let square = |x: &[f32]| {
             f64::from(widest(
                 #[inline(always)]
                 || dot(x, x),
             ))
         };
-        let block = ROWS * self.encoder.config.embedding_dim;
-        let rows = &self.work.d_rows;
-        let of_rows =
-            parallel::map(rows.len().div_ceil(block), |i| square(&rows[i * block..((i + 1) * block).min(rows.len())]));
         let of_layers = self.work.d_layers.iter().flatten().map(|g| square(g));
-        (of_rows.into_iter().sum::<f64>() + of_layers.sum::<f64>() + square(d_theta)).sqrt()
+        (rows + of_layers.sum::<f64>() + square(d_theta)).sqrt()
     }
 
-    fn update(&mut self, batch: &Batch, hyper: &Hyper, step: &Step, lr: f64, d_theta: &[f32]) {
+    /// Moves weights, biases and θ.
+    fn update_dense(&mut self, update: &Update, d_theta: &[f32]) {
         let Self { encoder, optimizer, work } = self;
-        let dim = encoder.config.embedding_dim;
-        optimizer.decay += (1.0 - lr * hyper.weight_decay).ln();
-        let dense_decay = (1.0 - lr * hyper.weight_decay) as f32;
+        let mut tasks = Vec::new();
         for ((layer, moments), d) in encoder.layers.iter_mut().zip(&mut optimizer.layers).zip(&work.d_layers) {
             // Biases are not decayed, as is usual.
-            for (i, (p, decay)) in [(&mut layer.weight, dense_decay), (&mut layer.bias, 1.0)].into_iter().enumerate() {
-                let Moments { m, v } = &mut moments[i];
-                widest(
-                    #[inline(always)]
-                    || adamw::update(step, decay, p, m, v, &d[i]),
-                );
+            let parts = [(&mut layer.weight, update.decay), (&mut layer.bias, 1.0)];
+            for (((p, decay), Moments { m, v }), d) in parts.into_iter().zip(moments).zip(d) {
+                let blocks = p.chunks_mut(DENSE).zip(m.chunks_mut(DENSE)).zip(v.chunks_mut(DENSE)).zip(d.chunks(DENSE));
+                tasks.extend(blocks.map(|(((p, m), v), d)| (decay, p, m, v, d)));
             }
         }
-        let Moments { m, v } = &mut optimizer.span_weights;
-        adamw::update(step, 1.0, &mut encoder.span_weights, m, v, d_theta);
-        let (decay, decays) = (optimizer.decay, hyper.weight_decay != 0.0);
-        let Optimizer { tokens: Moments { m, v }, row_decay, .. } = optimizer;
-        // Rows ascend, so each block of them lies in a stretch of the table of its own.
-        let mut stretches =
-            (encoder.tokens.as_mut_slice(), m.as_mut_slice(), v.as_mut_slice(), row_decay.as_mut_slice());
-        let mut taken = 0;
-        let mut tasks = Vec::new();
-        for (rows, d_rows) in batch.rows.chunks(ROWS).zip(work.d_rows.chunks(ROWS * dim)) {
-            let end = rows.last().map_or(taken, |r| *r as usize + 1);
-            let (p, p_rest) = stretches.0.split_at_mut((end - taken) * dim);
-            let (m, m_rest) = stretches.1.split_at_mut((end - taken) * dim);
-            let (v, v_rest) = stretches.2.split_at_mut((end - taken) * dim);
-            let (received, received_rest) = stretches.3.split_at_mut(end - taken);
-            stretches = (p_rest, m_rest, v_rest, received_rest);
-            tasks.push((taken, rows, d_rows, p, m, v, received));
-            taken = end;
-        }
-        parallel::for_each(tasks, |(base, rows, d_rows, p, m, v, received)| {
+        parallel::for_each(tasks, |(decay, p, m, v, d)| {
             widest(
                 #[inline(always)]
-                || {
-                    for (row, d) in rows.iter().zip(d_rows.chunks(dim)) {
-                        let at = *row as usize - base;
-                        let mut factor = 1.0;
-                        if decays {
-                            factor = (decay - received[at]).exp() as f32;
-                            received[at] = decay;
-                        }
-                        let cells = at * dim..(at + 1) * dim;
-                        adamw::update(step, factor, &mut p[cells.clone()], &mut m[cells.clone()], &mut v[cells], d);
-                    }
-                },
+                || adamw::update(&update.step, decay, p, m, v, d),
+            );
+        });
+        let Moments { m, v } = &mut optimizer.span_weights;
+        adamw::update(&update.step, 1.0, &mut encoder.span_weights, m, v, d_theta);
+    }
+
+    /// Moves the batch's table rows by the gradients in the workspace.
+    fn update_rows(&mut self, batch: &Batch, update: &Update) {
+        let Self { encoder, optimizer, work } = self;
+        let dim = encoder.config.embedding_dim;
+        let stretches = stretches(batch, dim, &mut encoder.tokens, optimizer);
+        let tasks: Vec<_> = stretches.into_iter().zip(work.d_rows.chunks(ROWS * dim)).collect();
+        parallel::for_each(tasks, |(mut stretch, d_rows)| {
+            widest(
+                #[inline(always)]
+                || d_rows.chunks(dim).enumerate().for_each(|(i, d)| stretch.update(i, dim, update, d)),
             );
         });
     }
 }
 
-/// Runs a block of pooled vectors (`inputs[0]`) through the head; `first` is the block's first text. With a dropout
-/// seed, hidden units are zeroed by a hash of `(seed, layer, text, unit)`.
-fn head_forward(
-    encoder: &StaticEncoder,
-    inputs: &mut [&mut [f32]],
-    outputs: &mut [&mut [f32]],
+/// How parameters move.
+struct Update {
+    step: Step,
+    /// `1 − lr·λ`.
+    decay: f32,
+}
+
+/// Rows of the table that are worked on together, and the part of the table and of the moments in which they lie.
+struct Stretch<'a> {
+    /// Number of the first row in the batch.
     first: usize,
-    dropout_seed: Option<u32>,
+    /// Table rows, ascending.
+    rows: &'a [u32],
+    /// The table row with which the parts begin.
+    base: usize,
+    p: &'a mut [f32],
+    m: &'a mut [f32],
+    v: &'a mut [f32],
+    /// `ln` of the decay that each row has received.
+    received: &'a mut [f64],
+    /// `ln` of the decay of all steps.
+    decay: f64,
+}
+
+/// Cuts the batch's rows, which ascend, into blocks, and the table into stretches around them.
+fn stretches<'a>(
+    batch: &'a Batch,
+    dim: usize,
+    mut tokens: &'a mut [f32],
+    optimizer: &'a mut Optimizer,
+) -> Vec<Stretch<'a>> {
+    fn take<'a, T>(from: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+        let (taken, rest) = std::mem::take(from).split_at_mut(n);
+        *from = rest;
+        taken
+    }
+    let Optimizer { tokens: Moments { m, v }, row_decay, decay, .. } = optimizer;
+    let (mut m, mut v, mut row_decay) = (m.as_mut_slice(), v.as_mut_slice(), row_decay.as_mut_slice());
+    let mut base = 0;
+    let blocks = batch.rows.chunks(ROWS).enumerate();
+    blocks
+        .map(|(number, rows)| {
+            let n = rows.last().map_or(0, |r| *r as usize + 1 - base);
+            let (p, m, v) = (take(&mut tokens, n * dim), take(&mut m, n * dim), take(&mut v, n * dim));
+            let received = take(&mut row_decay, n);
+            let stretch = Stretch { first: number * ROWS, rows, base, p, m, v, received, decay: *decay };
+            base += n;
+            stretch
+        })
+        .collect()
+}
+
+impl Stretch<'_> {
+    /// Gradients of the rows, to `d_rows`, or by `at_once` to the rows themselves; and of each token's weight, to
+    /// `d_weights` in the order of `occurrences`. Returns the rows' sum of squares.
+    #[expect(clippy::too_many_arguments, reason = "each is one stream of the pass")]
+    #[inline(always)]
+    fn backward(
+        &mut self,
+        batch: &Batch,
+        dim: usize,
+        d_pooled: &[f32],
+        weights: &[f32],
+        d_rows: &mut [f32],
+        d_weights: &mut [f32],
+        at_once: Option<&Update>,
+    ) -> f64 {
+        let mut squares = 0.0;
+        let mut at = 0;
+        let mut scratch = vec![0f32; if at_once.is_some() { dim } else { 0 }];
+        let mut d_rows = d_rows.chunks_exact_mut(dim);
+        for (i, row) in self.rows.iter().enumerate() {
+            if let (Some(next), true) = (self.rows.get(i + 1), at_once.is_some()) {
+                let cells = (*next as usize - self.base) * dim..(*next as usize - self.base + 1) * dim;
+                prefetch(&self.p[cells.clone()]);
+                prefetch(&self.m[cells.clone()]);
+                prefetch(&self.v[cells]);
+            }
+            let d = d_rows.next().unwrap_or(&mut scratch);
+            let segment = self.first + i;
+            let occurrences =
+                &batch.occurrences[batch.segments[segment] as usize..batch.segments[segment + 1] as usize];
+            let take = (!d_weights.is_empty()).then_some(
+                #[inline(always)]
+                |_: u32, d: f32| {
+                    d_weights[at] = d;
+                    at += 1;
+                },
+            );
+            let values = &self.p[(*row as usize - self.base) * dim..][..dim];
+            pool::backward(values, d_pooled, occurrences, &batch.text_of, weights, d, take);
+            squares += f64::from(dot(d, d));
+            if let Some(update) = at_once {
+                self.update(i, dim, update, &scratch);
+            }
+        }
+        squares
+    }
+
+    /// Moves row `i` of these by its gradient.
+    #[inline(always)]
+    fn update(&mut self, i: usize, dim: usize, update: &Update, d: &[f32]) {
+        let at = self.rows[i] as usize - self.base;
+        let mut factor = 1.0;
+        if self.decay != 0.0 {
+            factor = (self.decay - self.received[at]).exp() as f32;
+            self.received[at] = self.decay;
+        }
+        let cells = at * dim..(at + 1) * dim;
+        let (p, m, v) = (&mut self.p[cells.clone()], &mut self.m[cells.clone()], &mut self.v[cells]);
+        adamw::update(&update.step, factor, p, m, v, d);
+    }
+}
+
+/// Gradients of weights and biases from those by the layers' outputs.
+fn layer_gradients(
+    layers: &[Layer],
+    n: usize,
+    outputs: &[Vec<f32>],
+    inputs: &[Packed],
+    d_layers: &mut Vec<[Vec<f32>; 2]>,
 ) {
-    for (l, layer) in encoder.layers.iter().enumerate() {
+    d_layers.resize_with(layers.len(), Default::default);
+    let tasks: Vec<_> = layers.iter().zip(outputs).zip(inputs).zip(d_layers).collect();
+    parallel::for_each(tasks, |(((layer, d), inputs), [d_weight, d_bias])| {
         let width = layer.bias.len();
-        let depth = layer.weight.len() / width;
-        let rows = outputs[l].len() / width;
-        let weight = View::new(&layer.weight, width, depth);
-        matmul_block(outputs[l], View::new(inputs[l], rows, depth), weight.t(), false);
+        sized(d_weight, layer.weight.len());
+        matmul_packed(d_weight, View::new(d, n, width).t(), inputs, false);
+        d_bias.clear();
+        d_bias.resize(width, 0.0);
         widest(
             #[inline(always)]
             || {
-                for row in outputs[l].chunks_mut(width) {
-                    row.iter_mut().zip(&layer.bias).for_each(|(y, b)| *y += b);
-                }
-                if l + 1 < encoder.layers.len() {
-                    inputs[l + 1].copy_from_slice(outputs[l]);
-                    activation::forward(encoder.config.activation, inputs[l + 1]);
-                    if let Some(seed) = dropout_seed {
-                        let offset = (first * width) as u32;
-                        dropout::apply(inputs[l + 1], encoder.config.dropout, seed.wrapping_add(l as u32), offset);
-                    }
+                for row in d.chunks(width) {
+                    d_bias.iter_mut().zip(row).for_each(|(b, d)| *b += d);
                 }
             },
         );
+    });
+}
+
+/// Packs every view where it goes.
+fn pack<'a>(jobs: impl Iterator<Item = (&'a mut Packed, View<'a>)>) {
+    parallel::for_each(jobs.collect(), |(packed, view)| packed.pack(view));
+}
+
+/// Runs a block of pooled vectors (`inputs[0]`) through the head; `first` is the block's first text. Hidden units are
+/// zeroed by a hash of `(seed, layer, text, unit)`.
+fn head_forward(
+    encoder: &StaticEncoder,
+    weights: &[Packed],
+    inputs: &mut [&mut [f32]],
+    outputs: &mut [&mut [f32]],
+    first: usize,
+    dropout_seed: u32,
+) {
+    for (l, (layer, weight)) in encoder.layers.iter().zip(weights).enumerate() {
+        layer.forward(weight, inputs[l], outputs[l]);
+        if l + 1 < encoder.layers.len() {
+            widest(
+                #[inline(always)]
+                || {
+                    inputs[l + 1].copy_from_slice(outputs[l]);
+                    activation::forward(encoder.config.activation, inputs[l + 1]);
+                    let offset = (first * layer.bias.len()) as u32;
+                    let seed = dropout_seed.wrapping_add(l as u32);
+                    dropout::apply(inputs[l + 1], encoder.config.dropout, seed, offset);
+                },
+            );
+        }
     }
 }
 
@@ -531,6 +665,7 @@ fn head_forward(
 /// `outputs` and that by the pooled vectors in `d_pooled`.
 fn head_backward(
     encoder: &StaticEncoder,
+    weights: &[Packed],
     outputs: &mut [&mut [f32]],
     mut d: Vec<f32>,
     d_pooled: &mut [f32],
@@ -554,7 +689,7 @@ fn head_backward(
         }
         outputs[l].copy_from_slice(&d);
         d.resize(rows * depth, 0.0);
-        matmul_block(&mut d, View::new(outputs[l], rows, width), View::new(&layer.weight, width, depth), false);
+        matmul_block(&mut d, View::new(outputs[l], rows, width), &weights[l], false);
     }
     d_pooled.copy_from_slice(&d);
     if let Some(through) = through {
