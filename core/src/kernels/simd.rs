@@ -12,22 +12,6 @@ pub fn widest<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
-/// Asks for `values` to be brought near the core; only a hint.
-#[inline(always)]
-pub fn prefetch(values: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in values.chunks(16) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        #[expect(unsafe_code, reason = "the intrinsic takes a raw pointer")]
-        // SAFETY: a prefetch reads nothing that the program can see and never faults.
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = values;
-}
-
 /// `out += scale · x`.
 #[inline(always)]
 pub fn axpy(out: &mut [f32], scale: f32, x: &[f32]) {

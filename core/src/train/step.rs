@@ -11,14 +11,14 @@ use crate::kernels::adamw::{self, Step};
 use crate::kernels::matmul::{Packed, View, matmul_block, matmul_packed};
 use crate::kernels::pool::{self, Texts};
 use crate::kernels::pool_weights;
-use crate::kernels::simd::{dot, prefetch, widest};
+use crate::kernels::simd::{dot, widest};
 use crate::kernels::{dropout, info_nce, triplet};
 use crate::parallel;
 
 /// The fewest texts that go through the encoder together.
 const TEXTS: usize = 24;
 /// The fewest anchors whose similarities are computed together.
-const ANCHORS: usize = 12;
+const ANCHORS: usize = 16;
 /// The most rows of a block, which stays in a core's cache.
 const MOST: usize = 256;
 /// Table rows that are updated together.
@@ -167,7 +167,7 @@ fn sized(buffer: &mut Vec<f32>, len: usize) {
 
 /// Rows that one task takes of `n`: blocks come in fours and hold at least `fewest` rows. It depends on the shape alone.
 fn block_rows(n: usize, fewest: usize) -> usize {
-    n.div_ceil(n.div_ceil(MOST).next_multiple_of(4).max(1)).next_multiple_of(12).max(fewest)
+    n.div_ceil(n.div_ceil(MOST).next_multiple_of(4).max(1)).max(fewest)
 }
 
 /// Blocks of `rows` rows of a buffer of `n` rows.
@@ -560,12 +560,6 @@ impl Stretch<'_> {
         let mut scratch = vec![0f32; if at_once.is_some() { dim } else { 0 }];
         let mut d_rows = d_rows.chunks_exact_mut(dim);
         for (i, row) in self.rows.iter().enumerate() {
-            if let (Some(next), true) = (self.rows.get(i + 1), at_once.is_some()) {
-                let cells = (*next as usize - self.base) * dim..(*next as usize - self.base + 1) * dim;
-                prefetch(&self.p[cells.clone()]);
-                prefetch(&self.m[cells.clone()]);
-                prefetch(&self.v[cells]);
-            }
             let d = d_rows.next().unwrap_or(&mut scratch);
             let segment = self.first + i;
             let occurrences =

@@ -141,6 +141,20 @@ fn go_on_where_they_were_stopped() {
 }
 
 #[test]
+fn rows_that_move_at_once_move_as_those_that_wait_for_clipping() {
+    let toy = toy();
+    let with_clip = |clip: f64| {
+        let mut config = config(40);
+        config.training.gradient_clip = clip;
+        let (outcome, notes) = whole(&toy, &config);
+        (bytes(&outcome.state), notes.metrics)
+    };
+    // 0 turns clipping off; the other bound is never reached.
+    assert!(with_clip(0.0) == with_clip(1e30), "clipping that never clips changes the run");
+    assert!(with_clip(0.0) != with_clip(1e-3), "clipping does nothing");
+}
+
+#[test]
 fn saving_on_the_way_changes_nothing() {
     let toy = toy();
     let mut config = config(30);
