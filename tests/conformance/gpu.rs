@@ -1,6 +1,6 @@
 //! The suite on a GPU or a software adapter, and proof that it notices wrong kernels.
 
-use crate::similarity;
+use crate::{kernels, similarity};
 use crucible_core::backend::gpu::{AdapterChoice, GpuBackend, GpuDevice};
 use crucible_core::backend::{Backend as _, BackendError};
 use crucible_core::kernels::Kernel;
@@ -71,6 +71,68 @@ fn gpu_similarity_with_a_planted_fault_fails_the_suite() {
             let backend = backend.unwrap_or_else(|e| panic!("{what}: {e}"));
             assert!(similarity::suite(&backend).await.is_err(), "the suite passed a kernel with {what}");
         });
+    }
+}
+
+#[test]
+fn gpu_kernels_equal_their_twins() {
+    on_device(|device| async {
+        let backend = GpuBackend::new(device).await.unwrap_or_else(|e| panic!("{e}"));
+        kernels::suite(&backend).await.unwrap_or_else(|e| panic!("{e}"));
+    });
+}
+
+#[test]
+fn gpu_kernels_with_a_planted_fault_fail_the_suite() {
+    let faults = [
+        ("activation", "a dropped unit kept", "kept(at));", "true);"),
+        ("activation_backward", "a flipped sign", "1.0 - t * t", "1.0 + t * t"),
+        ("adamw", "the clipping left out", "g[cell] * factor[0]", "g[cell]"),
+        ("adamw_rows", "the wrong row", "rows[row] * sizes.dim", "row * sizes.dim"),
+        ("add", "the last one left out", "at < sizes.n", "at + 1u < sizes.n"),
+        ("bucket_sum", "a missing barrier", "parts[index] = value;\n    workgroupBarrier();", "parts[index] = value;"),
+        ("clip", "a flipped comparison", "norm > sizes.bound", "norm < sizes.bound"),
+        ("column_sum", "the first row left out", "row = 0u", "row = 1u"),
+        ("info_nce", "a candidate of the anchor's sense that counts", "j != anchor && (alike ||", "j != anchor && ("),
+        (
+            "normalise",
+            "a missing barrier",
+            "parts[index] += parts[index + half]; }\n        workgroupBarrier();",
+            "parts[index] += parts[index + half]; }",
+        ),
+        ("normalise_backward", "a flipped sign", "- along", "+ along"),
+        ("pool", "the last token left out", "i < starts[text + 1u]", "i + 1u < starts[text + 1u]"),
+        ("pool_backward", "the token for its text", "text_of[token] * sizes.dim", "token % 6u * sizes.dim"),
+        ("pool_weights", "not divided by the sum", " / sum", ""),
+        ("pool_weights_backward", "the mean not taken off", "(d_weights[i] - mean)", "d_weights[i]"),
+        ("pool_weights_dots", "every second number", "k += LANES", "k += 2u * LANES"),
+        ("product", "tiles one row apart", "sizes.column_tiles * TILE;", "sizes.column_tiles * (TILE - 1u);"),
+        (
+            "product",
+            "a missing barrier",
+            "// The slices are complete before anyone reads them.\n        workgroupBarrier();",
+            "",
+        ),
+        ("square_sum", "a block one too long", "(block + 1u) * BLOCK", "(block + 1u) * BLOCK + 1u"),
+        ("triplet", "a flipped sign", "sizes.margin - positive", "sizes.margin + positive"),
+    ];
+    for (name, what, old, new) in faults {
+        on_device(|device| async {
+            let plant = |kernel: &Kernel| {
+                if kernel.name != name {
+                    return Cow::Borrowed(kernel.source);
+                }
+                assert!(kernel.source.contains(old), "{name} no longer has {old:?}: choose another fault to plant");
+                Cow::Owned(kernel.source.replace(old, new))
+            };
+            let backend =
+                GpuBackend::with_sources(device, plant).await.unwrap_or_else(|e| panic!("{name}, {what}: {e}"));
+            assert!(kernels::one(&backend, name).await.is_err(), "the suite passed {name} with {what}");
+        });
+    }
+    let planted: std::collections::BTreeSet<&str> = faults.iter().map(|f| f.0).collect();
+    for kernel in crucible_core::kernels::KERNELS.iter().filter(|k| k.name != "similarity") {
+        assert!(planted.contains(kernel.name), "{}: no fault is planted", kernel.name);
     }
 }
 

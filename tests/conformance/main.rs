@@ -7,6 +7,7 @@
 //! `CRUCIBLE_REQUIRE_GPU=1` that is a failure.
 
 mod compare;
+mod kernels;
 mod similarity;
 
 use crucible_core::backend::cpu::CpuBackend;

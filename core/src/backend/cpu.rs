@@ -1,44 +1,86 @@
-//! The backend that is always there: `Vec<f32>` and the kernels' fast CPU forms.
+//! The backend that is always there: `Vec<f32>`, the fast CPU form of operations that have one, and the kernels' twins.
 
 use super::{Backend, BackendError, SimilarityShape};
-use crate::kernels::similarity;
+use crate::kernels::{self, Access, Argument, similarity};
+use std::cell::{Ref, RefCell, RefMut};
 
 /// Computes at once, on the calling thread and, with the `parallel` feature, its pool.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuBackend;
 
+/// Numbers in memory; a kernel borrows those that it binds.
+#[derive(Debug, Default)]
+pub struct CpuBuffer(RefCell<Vec<f32>>);
+
+enum Borrowed<'a> {
+    Read(Ref<'a, Vec<f32>>),
+    Write(RefMut<'a, Vec<f32>>),
+}
+
 impl Backend for CpuBackend {
-    type Buffer = Vec<f32>;
+    type Buffer = CpuBuffer;
 
     fn name(&self) -> &str {
         "CPU"
     }
 
-    fn upload(&self, values: &[f32]) -> Result<Vec<f32>, BackendError> {
-        Ok(values.to_vec())
+    fn upload(&self, values: &[f32]) -> Result<CpuBuffer, BackendError> {
+        Ok(CpuBuffer(RefCell::new(values.to_vec())))
     }
 
-    fn zeros(&self, len: usize) -> Result<Vec<f32>, BackendError> {
-        Ok(vec![0.0; len])
+    fn zeros(&self, len: usize) -> Result<CpuBuffer, BackendError> {
+        Ok(CpuBuffer(RefCell::new(vec![0.0; len])))
     }
 
-    fn len(&self, buffer: &Vec<f32>) -> usize {
-        buffer.len()
+    fn len(&self, buffer: &CpuBuffer) -> usize {
+        buffer.0.borrow().len()
     }
 
-    async fn download(&self, buffer: &Vec<f32>) -> Result<Vec<f32>, BackendError> {
-        Ok(buffer.clone())
+    async fn download(&self, buffer: &CpuBuffer) -> Result<Vec<f32>, BackendError> {
+        Ok(buffer.0.borrow().clone())
+    }
+
+    /// Runs the kernel's twin: slow, for comparison.
+    fn dispatch(
+        &self,
+        name: &'static str,
+        uniform: &[u8],
+        buffers: &[&CpuBuffer],
+        _groups: u64,
+    ) -> Result<(), BackendError> {
+        let mismatch = |expected: String, got: String| BackendError::Interface { operation: name, expected, got };
+        let kernel = kernels::kernel(name).ok_or_else(|| mismatch("a kernel of that name".into(), "none".into()))?;
+        let bindings = kernel.interface.bindings;
+        if bindings.len() != buffers.len() + 1 {
+            return Err(mismatch(format!("{} bindings", bindings.len()), format!("{}", buffers.len() + 1)));
+        }
+        let taken = || mismatch("each buffer bound once".into(), "one bound twice".into());
+        let mut borrowed = Vec::new();
+        for (access, buffer) in bindings[1..].iter().zip(buffers) {
+            borrowed.push(match access {
+                Access::ReadWrite => Borrowed::Write(buffer.0.try_borrow_mut().map_err(|_| taken())?),
+                _ => Borrowed::Read(buffer.0.try_borrow().map_err(|_| taken())?),
+            });
+        }
+        let mut arguments = vec![Argument::Uniform(uniform)];
+        arguments.extend(borrowed.iter_mut().map(|b| match b {
+            Borrowed::Read(b) => Argument::Read(b),
+            Borrowed::Write(b) => Argument::ReadWrite(b),
+        }));
+        (kernel.twin)(&mut arguments);
+        Ok(())
     }
 
     fn similarity(
         &self,
-        a: &Vec<f32>,
-        b: &Vec<f32>,
-        out: &mut Vec<f32>,
+        a: &CpuBuffer,
+        b: &CpuBuffer,
+        out: &mut CpuBuffer,
         shape: SimilarityShape,
     ) -> Result<(), BackendError> {
+        let (a, b, out) = (a.0.borrow(), b.0.borrow(), out.0.get_mut());
         shape.check(a.len(), b.len(), out.len())?;
-        similarity::fast(a, b, out, shape.n, shape.m, shape.d);
+        similarity::fast(&a, &b, out, shape.n, shape.m, shape.d);
         Ok(())
     }
 }

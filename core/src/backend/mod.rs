@@ -8,6 +8,8 @@ pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 
+use crate::kernels::Problem;
+
 /// A place that holds buffers of `f32` and computes on them.
 pub trait Backend {
     /// Numbers on the device.
@@ -27,6 +29,35 @@ pub trait Backend {
     /// # Errors
     /// As [`Backend::upload`].
     fn zeros(&self, len: usize) -> Result<Self::Buffer, BackendError>;
+
+    /// Copies indices to the device; they count as numbers of the same bits.
+    ///
+    /// # Errors
+    /// As [`Backend::upload`].
+    fn upload_indices(&self, indices: &[u32]) -> Result<Self::Buffer, BackendError> {
+        self.upload(bytemuck::cast_slice(indices))
+    }
+
+    /// Runs kernel `name` over a problem of `groups` workgroups, with `uniform` at binding 0 and `buffers` from 1. No
+    /// buffer may be bound twice.
+    ///
+    /// # Errors
+    /// When the kernel binds something else, or the problem is beyond the device.
+    fn dispatch(
+        &self,
+        name: &'static str,
+        uniform: &[u8],
+        buffers: &[&Self::Buffer],
+        groups: u64,
+    ) -> Result<(), BackendError>;
+
+    /// [`Backend::dispatch`] of the kernel that `problem` is the uniform of.
+    ///
+    /// # Errors
+    /// As it.
+    fn run<P: Problem>(&self, problem: P, buffers: &[&Self::Buffer]) -> Result<(), BackendError> {
+        self.dispatch(P::KERNEL, bytemuck::bytes_of(&problem), buffers, problem.groups())
+    }
 
     /// How many numbers `buffer` holds.
     fn len(&self, buffer: &Self::Buffer) -> usize;

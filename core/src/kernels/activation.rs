@@ -3,7 +3,9 @@
 //! Plain loops without branches or library calls, so that they vectorise inside [`super::simd::widest`] and give the
 //! same bits on every platform. NaN goes through: a run that went wrong must show it.
 
+use super::dropout;
 use super::simd::exp;
+use super::table::{Argument, Uniform, bind, problem, uniform};
 use crate::config::Activation;
 
 const GELU_SCALE: f64 = 0.797_884_560_802_865_4; // √(2/π)
@@ -91,6 +93,56 @@ fn gelu_slope(x: f32) -> f32 {
     let t = gelu_tanh(x);
     let inner = GELU_SCALE as f32 * (1.0 + 3.0 * GELU_CUBE as f32 * x * x);
     0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner
+}
+
+/// The uniform of the WGSL.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Sizes {
+    /// Rows.
+    pub rows: u32,
+    /// Columns.
+    pub width: u32,
+    /// 0 ReLU, 1 tanh, 2 GELU.
+    pub kind: u32,
+    /// Of the dropout's hash.
+    pub seed: u32,
+    /// Units whose hash is below it are dropped.
+    pub threshold: u32,
+    /// Of those that are kept.
+    pub scale: f32,
+}
+
+pub(super) const UNIFORM: Uniform = uniform!(Sizes { rows, width, kind, seed, threshold, scale });
+
+problem!(activation, items: |s| u64::from(s.rows) * u64::from(s.width));
+
+/// The WGSL's twin, with sums in `f64`.
+///
+/// # Panics
+/// When the arguments are not those of the WGSL.
+pub(super) fn twin(arguments: &mut [Argument<'_>]) {
+    bind!("activation", arguments: Uniform(sizes), Read(bias), ReadWrite(values), ReadWrite(next));
+    let sizes: Sizes = bytemuck::pod_read_unaligned(sizes);
+    for i in 0..sizes.rows as usize * sizes.width as usize {
+        let x = f64::from(values[i]) + f64::from(bias[i % sizes.width as usize]);
+        values[i] = x as f32;
+        let y = reference(KINDS[sizes.kind as usize], x) * f64::from(sizes.scale);
+        next[i] = if dropout::kept(i as u32, sizes.seed, sizes.threshold) { y as f32 } else { 0.0 };
+    }
+}
+
+/// In the order of the WGSL's numbers.
+pub(super) const KINDS: [Activation; 3] = [Activation::Relu, Activation::Tanh, Activation::Gelu];
+
+impl Sizes {
+    /// `rows` of `width` units; `share` of them is dropped.
+    #[must_use]
+    pub fn new(rows: usize, width: usize, kind: Activation, share: f64, seed: u32) -> Self {
+        let kind = KINDS.iter().position(|k| *k == kind).unwrap_or(0) as u32;
+        let (threshold, scale) = dropout::threshold(share);
+        Self { rows: rows as u32, width: width as u32, kind, seed, threshold, scale }
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 //! touched rows only; the gradients themselves are taken at the rows as they are stored, before the pending decay. Before
 //! a table is exported, every row's pending decay is applied to the copy.
 
+use super::table::{Argument, Uniform, bind, problem, uniform};
+
 /// One step's constants.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
@@ -59,6 +61,45 @@ pub fn reference(step: &Step, decay: f64, p: f64, m: f64, v: f64, g: f64) -> (f6
     let v = 0.999 * v + 0.001 * g * g;
     let moved = f64::from(step.lr) * (m * f64::from(step.correct1)) / ((v * f64::from(step.correct2)).sqrt() + 1e-8);
     (p * decay - moved, m, v)
+}
+
+/// The uniform of the WGSL.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Sizes {
+    /// Numbers.
+    pub n: u32,
+    /// Learning rate over `1 − β₁^t`.
+    pub rate: f32,
+    /// `1 / (1 − β₂^t)`.
+    pub correction: f32,
+    /// `1 − learning rate · λ`.
+    pub decay: f32,
+}
+
+pub(super) const UNIFORM: Uniform = uniform!(Sizes { n, rate, correction, decay });
+
+problem!(adamw, items: |s| u64::from(s.n));
+
+/// The WGSL's twin, with sums in `f64`.
+///
+/// # Panics
+/// When the arguments are not those of the WGSL.
+pub(super) fn twin(arguments: &mut [Argument<'_>]) {
+    bind!("adamw", arguments: Uniform(sizes), Read(g), Read(factor), ReadWrite(p), ReadWrite(m), ReadWrite(v));
+    let sizes: Sizes = bytemuck::pod_read_unaligned(sizes);
+    for i in 0..sizes.n as usize {
+        move_one(sizes.rate, sizes.correction, sizes.decay, g[i] * factor[0], (&mut p[i], &mut m[i], &mut v[i]));
+    }
+}
+
+/// What the WGSL does to one number, in `f64`.
+pub(super) fn move_one(rate: f32, correction: f32, decay: f32, g: f32, (p, m, v): (&mut f32, &mut f32, &mut f32)) {
+    let g = f64::from(g);
+    let m_new = 0.9 * f64::from(*m) + 0.1 * g;
+    let v_new = 0.999 * f64::from(*v) + 0.001 * g * g;
+    let moved = f64::from(rate) * m_new / ((v_new * f64::from(correction)).sqrt() + 1e-8);
+    (*p, *m, *v) = ((f64::from(*p) * f64::from(decay) - moved) as f32, m_new as f32, v_new as f32);
 }
 
 #[cfg(test)]

@@ -6,12 +6,23 @@ pub fn apply(x: &mut [f32], share: f64, seed: u32, offset: u32) {
     if share <= 0.0 {
         return;
     }
-    let threshold = (share * 4_294_967_296.0) as u32;
-    let scale = (1.0 / (1.0 - share)) as f32;
+    let (threshold, scale) = threshold(share);
     for (i, x) in x.iter_mut().enumerate() {
-        let keep = hash(offset.wrapping_add(i as u32) ^ seed) >= threshold;
-        *x = if keep { *x * scale } else { 0.0 };
+        *x = if kept(offset.wrapping_add(i as u32), seed, threshold) { *x * scale } else { 0.0 };
     }
+}
+
+/// The hash below which a unit is dropped, and the scale of the others.
+#[must_use]
+pub fn threshold(share: f64) -> (u32, f32) {
+    ((share.max(0.0) * 4_294_967_296.0) as u32, (1.0 / (1.0 - share.max(0.0))) as f32)
+}
+
+/// Whether unit `unit` of the layer is kept.
+#[inline(always)]
+#[must_use]
+pub fn kept(unit: u32, seed: u32, threshold: u32) -> bool {
+    hash(unit ^ seed) >= threshold
 }
 
 /// A 32-bit mixer (the finaliser of MurmurHash3, public domain), twice.

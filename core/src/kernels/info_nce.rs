@@ -1,6 +1,7 @@
 //! InfoNCE over a row of similarities: `loss = log Σ_j e^{s_j/τ} − s_p/τ`, and its gradient in place.
 
 use super::simd::{exp, max, sum};
+use super::table::{Argument, Uniform, bind, problem, uniform, words};
 
 /// One anchor. On entry `row` holds similarities, with `-∞` for masked candidates; on exit the gradient of
 /// `scale · loss` by them. Returns the loss. `inverse_temperature` is 1/τ; `positive` must not be masked.
@@ -29,6 +30,54 @@ pub fn reference(similarities: &[f32], positive: usize, temperature: f64) -> (f6
     let gradient =
         |(j, l): (usize, &f64)| ((l - largest).exp() / total - f64::from(u8::from(j == positive))) / temperature;
     (total.ln() + largest - logits[positive], logits.iter().enumerate().map(gradient).collect())
+}
+
+/// The uniform of the WGSL.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Sizes {
+    /// Anchors.
+    pub anchors: u32,
+    /// Candidates.
+    pub candidates: u32,
+    /// 1: other bundles' texts are candidates.
+    pub in_batch: u32,
+    /// 1/τ of InfoNCE.
+    pub inverse_temperature: f32,
+    /// Of the triplet loss.
+    pub margin: f32,
+    /// Of the gradient.
+    pub scale: f32,
+}
+
+pub(super) const UNIFORM: Uniform =
+    uniform!(Sizes { anchors, candidates, in_batch, inverse_temperature, margin, scale });
+
+problem!(info_nce, groups: |s| u64::from(s.anchors));
+
+/// The WGSL's twin, with sums in `f64`.
+///
+/// # Panics
+/// When the arguments are not those of the WGSL.
+pub(super) fn twin(arguments: &mut [Argument<'_>]) {
+    bind!("info_nce", arguments: Uniform(sizes), Read(senses), Read(texts), Read(negatives), ReadWrite(similarities), ReadWrite(losses));
+    let sizes: Sizes = bytemuck::pod_read_unaligned(sizes);
+    let (senses, texts, negatives) = (words(senses), words(texts), words(negatives));
+    let candidates = sizes.candidates as usize;
+    for (anchor, loss) in losses.iter_mut().take(sizes.anchors as usize).enumerate() {
+        let row = &mut similarities[anchor * candidates..][..candidates];
+        let own = negatives[anchor] as usize..negatives[anchor + 1] as usize;
+        for (j, s) in row.iter_mut().enumerate() {
+            let other = sizes.anchors as usize + j;
+            let alike = senses[other] == senses[anchor] || texts[other] == texts[anchor];
+            if j != anchor && (alike || !(sizes.in_batch == 1 || own.contains(&j))) {
+                *s = f32::NEG_INFINITY;
+            }
+        }
+        let (value, gradient) = reference(row, anchor, 1.0 / f64::from(sizes.inverse_temperature));
+        *loss = value as f32;
+        row.iter_mut().zip(gradient).for_each(|(s, d)| *s = (d * f64::from(sizes.scale)) as f32);
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,337 @@
 //!
 //! Written from `shaders/` by `CRUCIBLE_BLESS=1 cargo test -p crucible-core --lib kernels`; not to be edited.
 
+/// `shaders/activation.wgsl`.
+pub mod activation {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform {
+                size: 24,
+                fields: &[("rows", 0), ("width", 4), ("kind", 8), ("seed", 12), ("threshold", 16), ("scale", 20)],
+            },
+            Access::Read,
+            Access::ReadWrite,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/activation_backward.wgsl`.
+pub mod activation_backward {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform {
+                size: 24,
+                fields: &[("rows", 0), ("width", 4), ("kind", 8), ("seed", 12), ("threshold", 16), ("scale", 20)],
+            },
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/adamw.wgsl`.
+pub mod adamw {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("n", 0), ("rate", 4), ("correction", 8), ("decay", 12)] },
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+            Access::ReadWrite,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/adamw_rows.wgsl`.
+pub mod adamw_rows {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("rows", 0), ("dim", 4), ("rate", 8), ("correction", 12)] },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+            Access::ReadWrite,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/add.wgsl`.
+pub mod add {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[Access::Uniform { size: 4, fields: &[("n", 0)] }, Access::Read, Access::ReadWrite],
+    };
+}
+
+/// `shaders/bucket_sum.wgsl`.
+pub mod bucket_sum {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 256;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 8, fields: &[("buckets", 0), ("tokens", 4)] },
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/clip.wgsl`.
+pub mod clip {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 256;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("anchors", 0), ("count", 4), ("stats_start", 8), ("bound", 12)] },
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/column_sum.wgsl`.
+pub mod column_sum {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[Access::Uniform { size: 8, fields: &[("rows", 0), ("width", 4)] }, Access::Read, Access::ReadWrite],
+    };
+}
+
+/// `shaders/info_nce.wgsl`.
+pub mod info_nce {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 64;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform {
+                size: 24,
+                fields: &[
+                    ("anchors", 0),
+                    ("candidates", 4),
+                    ("in_batch", 8),
+                    ("inverse_temperature", 12),
+                    ("margin", 16),
+                    ("scale", 20),
+                ],
+            },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/normalise.wgsl`.
+pub mod normalise {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 64;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("rows", 0), ("width", 4), ("head", 8), ("residual", 12)] },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/normalise_backward.wgsl`.
+pub mod normalise_backward {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 64;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 8, fields: &[("rows", 0), ("width", 4)] },
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/pool.wgsl`.
+pub mod pool {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 8, fields: &[("texts", 0), ("dim", 4)] },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/pool_backward.wgsl`.
+pub mod pool_backward {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 8, fields: &[("rows", 0), ("dim", 4)] },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/pool_weights.wgsl`.
+pub mod pool_weights {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 4, fields: &[("texts", 0)] },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/pool_weights_backward.wgsl`.
+pub mod pool_weights_backward {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 4, fields: &[("texts", 0)] },
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/pool_weights_dots.wgsl`.
+pub mod pool_weights_dots {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 64;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 8, fields: &[("tokens", 0), ("dim", 4)] },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/product.wgsl`.
+pub mod product {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const TILE: u32 = 64;
+    /// The constant of that name.
+    pub const DEPTH: u32 = 16;
+    /// The constant of that name.
+    pub const STRIDE: u32 = 66;
+    /// The constant of that name.
+    pub const SLICE: u32 = 1056;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [16, 16, 1],
+        bindings: &[
+            Access::Uniform {
+                size: 44,
+                fields: &[
+                    ("n", 0),
+                    ("m", 4),
+                    ("d", 8),
+                    ("column_tiles", 12),
+                    ("a_start", 16),
+                    ("a_row", 20),
+                    ("a_column", 24),
+                    ("b_start", 28),
+                    ("b_row", 32),
+                    ("b_column", 36),
+                    ("out_start", 40),
+                ],
+            },
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
 /// `shaders/similarity.wgsl`.
 pub mod similarity {
     use crate::kernels::{Access, Interface};
@@ -21,6 +352,55 @@ pub mod similarity {
             Access::Uniform { size: 16, fields: &[("n", 0), ("m", 4), ("d", 8), ("column_tiles", 12)] },
             Access::Read,
             Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/square_sum.wgsl`.
+pub mod square_sum {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 256;
+    /// The constant of that name.
+    pub const BLOCK: u32 = 4096;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 8, fields: &[("n", 0), ("out_start", 4)] },
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/triplet.wgsl`.
+pub mod triplet {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 64;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform {
+                size: 24,
+                fields: &[
+                    ("anchors", 0),
+                    ("candidates", 4),
+                    ("in_batch", 8),
+                    ("inverse_temperature", 12),
+                    ("margin", 16),
+                    ("scale", 20),
+                ],
+            },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
             Access::ReadWrite,
         ],
     };

@@ -5,18 +5,31 @@
 //! `interfaces.rs`.
 
 pub mod activation;
+pub mod activation_backward;
 pub mod adamw;
+pub mod adamw_rows;
+pub mod add;
+pub mod bucket_sum;
+pub mod clip;
+pub mod column_sum;
 pub mod dropout;
 pub mod info_nce;
 pub mod interfaces;
 pub mod matmul;
+pub mod normalise;
+pub mod normalise_backward;
 pub mod pool;
+pub mod pool_backward;
 pub mod pool_weights;
+pub mod pool_weights_backward;
+pub mod pool_weights_dots;
+pub mod product;
 #[cfg(all(test, feature = "gpu", not(target_arch = "wasm32")))]
 mod reflection;
 pub mod simd;
 pub mod similarity;
+pub mod square_sum;
 mod table;
 pub mod triplet;
 
-pub use table::{Access, Argument, Interface, KERNELS, Kernel, Uniform, kernel};
+pub use table::{Access, Argument, Interface, KERNELS, Kernel, Problem, Uniform, kernel};

@@ -4,6 +4,7 @@
 //! (segments), so no two units of work add to one row: no atomics, one order of summation.
 
 use super::simd::{axpy, dot};
+use super::table::{Argument, Uniform, bind, problem, uniform, words};
 
 /// Columns that are summed together, in registers.
 const COLUMNS: usize = 128;
@@ -81,6 +82,36 @@ fn weighted_sum<'a>(out: &mut [f32], terms: impl Iterator<Item = (f32, &'a [f32]
     tail.fill(0.0);
     for (weight, vector) in terms {
         axpy(tail, weight, &vector[first..]);
+    }
+}
+
+/// The uniform of the WGSL.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Sizes {
+    /// Texts.
+    pub texts: u32,
+    /// Columns.
+    pub dim: u32,
+}
+
+pub(super) const UNIFORM: Uniform = uniform!(Sizes { texts, dim });
+
+problem!(pool, items: |s| u64::from(s.texts) * u64::from(s.dim));
+
+/// The WGSL's twin, with sums in `f64`.
+///
+/// # Panics
+/// When the arguments are not those of the WGSL.
+pub(super) fn twin(arguments: &mut [Argument<'_>]) {
+    bind!("pool", arguments: Uniform(sizes), Read(table), Read(ids), Read(starts), Read(weights), ReadWrite(pooled));
+    let sizes: Sizes = bytemuck::pod_read_unaligned(sizes);
+    let dim = sizes.dim as usize;
+    let texts = Texts { ids: words(ids), starts: words(starts) };
+    for (t, out) in pooled.chunks_exact_mut(dim.max(1)).take(sizes.texts as usize).enumerate() {
+        let range = texts.range(t);
+        let sums = reference(table, dim, &texts.ids[range.clone()], &weights[range]);
+        out.iter_mut().zip(sums).for_each(|(o, s)| *o = s as f32);
     }
 }
 

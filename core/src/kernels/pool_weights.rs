@@ -1,6 +1,7 @@
 //! Pooling weights by distance to the target word: `w_i = e^{θ[b_i]} / Σ_j e^{θ[b_j]}` over the tokens of a text.
 
 use super::simd::exp;
+use super::table::{Argument, Uniform, bind, problem, uniform, words};
 
 /// Bucket of a token. With a window of `w`: 0 target; 1..=w left at that distance; w+1 further left;
 /// w+2..=2w+1 right at distance 1..=w; 2w+2 further right; 2w+3 for texts without a span.
@@ -39,6 +40,33 @@ pub fn backward(buckets: &[u8], weights: &[f32], d_weights: &[f32], d_theta: &mu
     let mean: f64 = weights.iter().zip(d_weights).map(|(w, d)| f64::from(*w) * f64::from(*d)).sum();
     for ((b, w), d) in buckets.iter().zip(weights).zip(d_weights) {
         d_theta[*b as usize] += f64::from(*w) * (f64::from(*d) - mean);
+    }
+}
+
+/// The uniform of the WGSL.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Sizes {
+    /// Texts.
+    pub texts: u32,
+}
+
+pub(super) const UNIFORM: Uniform = uniform!(Sizes { texts });
+
+problem!(pool_weights, items: |s| u64::from(s.texts));
+
+/// The WGSL's twin, with sums in `f64`.
+///
+/// # Panics
+/// When the arguments are not those of the WGSL.
+pub(super) fn twin(arguments: &mut [Argument<'_>]) {
+    bind!("pool_weights", arguments: Uniform(sizes), Read(theta), Read(buckets), Read(starts), ReadWrite(weights));
+    let sizes: Sizes = bytemuck::pod_read_unaligned(sizes);
+    let (buckets, starts) = (words(buckets), words(starts));
+    for range in starts.windows(2).take(sizes.texts as usize).map(|s| s[0] as usize..s[1] as usize) {
+        let logit = |i: usize| f64::from(theta[buckets[i] as usize]).exp();
+        let total: f64 = range.clone().map(logit).sum();
+        range.for_each(|i| weights[i] = (logit(i) / total) as f32);
     }
 }
 

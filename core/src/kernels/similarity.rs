@@ -2,8 +2,9 @@
 //!
 //! Twin of `shaders/similarity.wgsl`.
 
+use super::interfaces::similarity::TILE;
 use super::matmul::{View, matmul};
-use super::table::{Argument, Uniform, uniform};
+use super::table::{Argument, Uniform, problem, uniform};
 
 /// The uniform of the WGSL.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
@@ -20,6 +21,8 @@ pub struct Sizes {
 }
 
 pub(super) const UNIFORM: Uniform = uniform!(Sizes { n, m, d, column_tiles });
+
+problem!(similarity, groups: |s| u64::from(s.n.div_ceil(TILE)) * u64::from(s.column_tiles));
 
 /// `out: [n, m]` from `a: [n, d]` and `b: [m, d]`, all row-major: `out[i, j] = Σ_k a[i, k] · b[j, k]`, summed in `f64`.
 /// The reference.

@@ -1,7 +1,5 @@
 //! The one table of kernels: what the GPU backend builds its pipelines from and what the tests walk.
 
-use super::{interfaces, similarity};
-
 /// A kernel: WGSL, what it binds, and the Rust function that does the same.
 pub struct Kernel {
     /// The same as the WGSL file's and the twin module's.
@@ -73,14 +71,69 @@ pub enum Argument<'a> {
     ReadWrite(&'a mut [f32]),
 }
 
-/// Every kernel.
-pub static KERNELS: &[Kernel] = &[Kernel {
-    name: "similarity",
-    source: include_str!("../../../shaders/similarity.wgsl"),
-    interface: &interfaces::similarity::INTERFACE,
-    uniform: similarity::UNIFORM,
-    twin: similarity::twin,
-}];
+/// Takes a twin's arguments apart.
+macro_rules! bind {
+    ($kernel:literal, $arguments:ident: $($kind:ident($name:pat)),+) => {
+        let [$($crate::kernels::Argument::$kind($name)),+] = $arguments else {
+            panic!("{} got {} arguments of other kinds than it binds", $kernel, $arguments.len());
+        };
+    };
+}
+pub(super) use bind;
+
+/// A kernel's uniform: it says how large the problem is.
+pub trait Problem: bytemuck::Pod {
+    /// Name of the kernel.
+    const KERNEL: &'static str;
+
+    /// Workgroups that cover it.
+    fn groups(&self) -> u64;
+}
+
+/// [`Problem`] for a module's `Sizes`: `items` has one invocation an item, `groups` one workgroup an item.
+macro_rules! problem {
+    ($name:ident, items: $count:expr) => {
+        problem!($name, groups: |sizes: &Sizes| {
+            let size: u32 = $crate::kernels::interfaces::$name::INTERFACE.workgroup_size.iter().product();
+            let count: fn(&Sizes) -> u64 = $count;
+            count(sizes).div_ceil(u64::from(size))
+        });
+    };
+    ($name:ident, groups: $count:expr) => {
+        impl $crate::kernels::Problem for Sizes {
+            const KERNEL: &'static str = stringify!($name);
+
+            fn groups(&self) -> u64 {
+                let count: fn(&Self) -> u64 = $count;
+                count(self)
+            }
+        }
+    };
+}
+pub(super) use problem;
+
+/// A buffer of indices, which travels as the `f32`s of the same bits.
+pub(super) fn words(numbers: &[f32]) -> &[u32] {
+    bytemuck::cast_slice(numbers)
+}
+
+/// The table from the modules' names, which are those of the WGSL files too.
+macro_rules! kernels {
+    ($($name:ident),* $(,)?) => {
+        /// Every kernel.
+        pub static KERNELS: &[Kernel] = &[$(Kernel {
+            name: stringify!($name),
+            source: include_str!(concat!("../../../shaders/", stringify!($name), ".wgsl")),
+            interface: &super::interfaces::$name::INTERFACE,
+            uniform: super::$name::UNIFORM,
+            twin: super::$name::twin,
+        }),*];
+    };
+}
+
+kernels! {
+    activation, activation_backward, adamw, adamw_rows, add, bucket_sum, clip, column_sum, info_nce, normalise, normalise_backward, pool, pool_backward, pool_weights, pool_weights_backward, pool_weights_dots, product, similarity, square_sum, triplet,
+}
 
 /// The kernel of that name.
 #[must_use]

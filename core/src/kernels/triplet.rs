@@ -1,5 +1,7 @@
 //! Triplet loss over a row of similarities: the mean over the bundle's negatives of `max(0, margin − s_p + s_n)`.
 
+use super::table::{Argument, Uniform, bind, problem, uniform, words};
+
 /// One anchor. On entry `row` holds similarities; on exit the gradient of `scale · loss` by them: zero for all but the
 /// positive and those of the bundle's own `negatives` inside the margin. Returns the loss.
 #[inline(always)]
@@ -22,6 +24,43 @@ pub fn row(row: &mut [f32], positive: usize, negatives: std::ops::Range<usize>, 
     debug_assert!(own != positive, "the positive is no negative");
     row[positive] = -scale * share * active;
     loss
+}
+
+/// The uniform of the WGSL.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Sizes {
+    /// Anchors.
+    pub anchors: u32,
+    /// Candidates.
+    pub candidates: u32,
+    /// 1: other bundles' texts are candidates.
+    pub in_batch: u32,
+    /// 1/τ of InfoNCE.
+    pub inverse_temperature: f32,
+    /// Of the triplet loss.
+    pub margin: f32,
+    /// Of the gradient.
+    pub scale: f32,
+}
+
+pub(super) const UNIFORM: Uniform =
+    uniform!(Sizes { anchors, candidates, in_batch, inverse_temperature, margin, scale });
+
+problem!(triplet, groups: |s| u64::from(s.anchors));
+
+/// The WGSL's twin, with sums in `f64`.
+///
+/// # Panics
+/// When the arguments are not those of the WGSL.
+pub(super) fn twin(arguments: &mut [Argument<'_>]) {
+    bind!("triplet", arguments: Uniform(sizes), Read(_), Read(_), Read(negatives), ReadWrite(similarities), ReadWrite(losses));
+    let sizes: Sizes = bytemuck::pod_read_unaligned(sizes);
+    let (negatives, candidates) = (words(negatives), sizes.candidates as usize);
+    for (anchor, loss) in losses.iter_mut().take(sizes.anchors as usize).enumerate() {
+        let own = negatives[anchor] as usize..negatives[anchor + 1] as usize;
+        *loss = row(&mut similarities[anchor * candidates..][..candidates], anchor, own, sizes.margin, sizes.scale);
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub use device::{AdapterChoice, GpuDevice};
 use pipelines::Pipelines;
 use std::borrow::Cow;
 
-/// Kernels on one GPU. Operations are submitted one by one, in order.
+/// Kernels on one GPU. Operations are recorded, and submitted together: when there are many, or when data is asked for.
 pub struct GpuBackend {
     device: GpuDevice,
     pipelines: Pipelines,
@@ -77,11 +77,22 @@ impl Backend for GpuBackend {
         buffers::zeros(&self.device, len)
     }
 
+    fn dispatch(
+        &self,
+        name: &'static str,
+        uniform: &[u8],
+        buffers: &[&GpuBuffer],
+        groups: u64,
+    ) -> Result<(), BackendError> {
+        self.pipelines.record(&self.device, name, uniform, buffers, groups)
+    }
+
     fn len(&self, buffer: &GpuBuffer) -> usize {
         buffer.len()
     }
 
     async fn download(&self, buffer: &GpuBuffer) -> Result<Vec<f32>, BackendError> {
+        self.pipelines.submit(&self.device);
         buffers::download(&self.device, buffer).await
     }
 
@@ -95,10 +106,7 @@ impl Backend for GpuBackend {
         shape.check(a.len(), b.len(), out.len())?;
         let size = |value| to_u32("similarity", value);
         let (n, m, d) = (size(shape.n)?, size(shape.m)?, size(shape.d)?);
-        let tile = interfaces::similarity::TILE;
-        let column_tiles = m.div_ceil(tile);
-        let sizes = similarity::Sizes { n, m, d, column_tiles };
-        let groups = u64::from(n.div_ceil(tile)) * u64::from(column_tiles);
-        self.pipelines.run(&self.device, "similarity", bytemuck::bytes_of(&sizes), &[a, b, out], groups)
+        let sizes = similarity::Sizes { n, m, d, column_tiles: m.div_ceil(interfaces::similarity::TILE) };
+        self.run(sizes, &[a, b, out])
     }
 }

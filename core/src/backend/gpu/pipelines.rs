@@ -6,14 +6,32 @@ use super::faults;
 use crate::backend::BackendError;
 use crate::kernels::{Access, Kernel};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use wgpu::util::DeviceExt as _;
 
 /// Workgroups along one dimension of a dispatch: what WebGPU promises.
 const MAX_GROUPS: u32 = 65_535;
 
-/// Pipelines by kernel name.
-pub(super) struct Pipelines(BTreeMap<&'static str, Pipeline>);
+/// Dispatches that are recorded before they are submitted: enough that submitting costs little, few enough that the
+/// device starts soon.
+const TOGETHER: usize = 256;
+/// Uniforms lie this many bytes apart: what WebGPU promises to accept.
+const UNIFORM_STRIDE: usize = 256;
+
+/// Pipelines by kernel name, and what is recorded for them.
+pub(super) struct Pipelines {
+    by_name: BTreeMap<&'static str, Pipeline>,
+    recorded: RefCell<Vec<Dispatch>>,
+}
+
+/// One run of a kernel, to be submitted.
+struct Dispatch {
+    name: &'static str,
+    uniform: Vec<u8>,
+    buffers: Vec<wgpu::Buffer>,
+    grid: (u32, u32),
+}
 
 struct Pipeline {
     kernel: &'static Kernel,
@@ -42,12 +60,12 @@ impl Pipelines {
             }
             pipelines.insert(pipeline.kernel.name, pipeline);
         }
-        Ok(Self(pipelines))
+        Ok(Self { by_name: pipelines, recorded: RefCell::default() })
     }
 
-    /// Runs kernel `name` over `groups` workgroups, numbered along x, then y, with `uniform` at binding 0 and `buffers`
+    /// Records a run of kernel `name` over `groups` workgroups, numbered along x, then y, with `uniform` at binding 0 and `buffers`
     /// from 1.
-    pub(super) fn run(
+    pub(super) fn record(
         &self,
         gpu: &GpuDevice,
         name: &'static str,
@@ -56,17 +74,75 @@ impl Pipelines {
         groups: u64,
     ) -> Result<(), BackendError> {
         let mismatch = |expected: String, got: String| BackendError::Interface { operation: name, expected, got };
-        let pipeline = self.0.get(name).ok_or_else(|| mismatch("a kernel of that name".into(), "none".into()))?;
-        let bindings = pipeline.kernel.interface.bindings.len();
+        let pipeline = self.by_name.get(name).ok_or_else(|| mismatch("a kernel of that name".into(), "none".into()))?;
+        let interface = pipeline.kernel.interface;
+        let bindings = interface.bindings.len();
         if bindings != buffers.len() + 1 {
             return Err(mismatch(format!("{bindings} bindings"), format!("{}", buffers.len() + 1)));
         }
-        let (x, y) = grid(name, groups)?;
-        if x == 0 {
+        if let Some(Access::Uniform { size, .. }) = interface.bindings.first()
+            && *size != uniform.len() as u64
+        {
+            return Err(mismatch(format!("a uniform of {size} bytes"), format!("{}", uniform.len())));
+        }
+        let grid = grid(name, groups)?;
+        if grid.0 == 0 {
             return Ok(());
         }
-        gpu.faults.scoped(&gpu.device, name, || dispatch(gpu, pipeline, uniform, buffers, (x, y)));
+        let buffers = buffers.iter().map(|b| b.buffer.clone()).collect();
+        self.recorded.borrow_mut().push(Dispatch { name, uniform: uniform.to_vec(), buffers, grid });
+        if self.recorded.borrow().len() >= TOGETHER {
+            self.submit(gpu);
+        }
         Ok(())
+    }
+
+    /// Hands everything that is recorded to the device, in order.
+    pub(super) fn submit(&self, gpu: &GpuDevice) {
+        let recorded = self.recorded.take();
+        let Some(first) = recorded.first() else { return };
+        // A fault names the operation where there is one, and else all of them.
+        let mut names: Vec<&str> = recorded.iter().map(|d| d.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let operation = if names.len() == 1 { first.name.to_owned() } else { names.join(", ") };
+        gpu.faults.scoped(&gpu.device, &operation, || self.encode(gpu, &recorded));
+    }
+
+    fn encode(&self, gpu: &GpuDevice, recorded: &[Dispatch]) {
+        let mut contents = vec![0u8; recorded.len() * UNIFORM_STRIDE];
+        for (place, dispatch) in contents.chunks_exact_mut(UNIFORM_STRIDE).zip(recorded) {
+            place[..dispatch.uniform.len()].copy_from_slice(&dispatch.uniform);
+        }
+        let usage = wgpu::BufferUsages::UNIFORM;
+        let label = Some("crucible.uniforms");
+        let descriptor = wgpu::util::BufferInitDescriptor { label, contents: &contents, usage };
+        let uniforms = gpu.device.create_buffer_init(&descriptor);
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for (number, dispatch) in recorded.iter().enumerate() {
+                let pipeline = &self.by_name[dispatch.name];
+                let label = Some(dispatch.name);
+                let uniform = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &uniforms,
+                    offset: (number * UNIFORM_STRIDE) as u64,
+                    size: wgpu::BufferSize::new(dispatch.uniform.len() as u64),
+                });
+                let storage = dispatch.buffers.iter().map(wgpu::Buffer::as_entire_binding);
+                let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
+                    .zip(std::iter::once(uniform).chain(storage))
+                    .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
+                    .collect();
+                let layout = &pipeline.layout;
+                let group =
+                    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries });
+                pass.set_pipeline(&pipeline.pipeline);
+                pass.set_bind_group(0, &group, &[]);
+                pass.dispatch_workgroups(dispatch.grid.0, dispatch.grid.1, 1);
+            }
+        }
+        gpu.queue.submit([encoder.finish()]);
     }
 }
 
@@ -119,26 +195,6 @@ fn layout_entry((binding, access): (u32, &Access)) -> wgpu::BindGroupLayoutEntry
         ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size },
         count: None,
     }
-}
-
-fn dispatch(gpu: &GpuDevice, pipeline: &Pipeline, uniform: &[u8], buffers: &[&GpuBuffer], (x, y): (u32, u32)) {
-    let label = Some(pipeline.kernel.name);
-    let usage = wgpu::BufferUsages::UNIFORM;
-    let uniform = gpu.device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label, contents: uniform, usage });
-    let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
-        .zip(std::iter::once(&uniform).chain(buffers.iter().map(|b| &b.buffer)))
-        .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
-        .collect();
-    let layout = &pipeline.layout;
-    let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries });
-    let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
-    {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes: None });
-        pass.set_pipeline(&pipeline.pipeline);
-        pass.set_bind_group(0, &group, &[]);
-        pass.dispatch_workgroups(x, y, 1);
-    }
-    gpu.queue.submit([encoder.finish()]);
 }
 
 #[cfg(test)]

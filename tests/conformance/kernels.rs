@@ -1,0 +1,354 @@
+//! Every kernel of the table against its twin, at the sizes where kernels break.
+
+use crate::compare::{Tolerance, close};
+use crucible_core::backend::Backend;
+use crucible_core::backend::cpu::CpuBackend;
+use crucible_core::config::Activation;
+use crucible_core::kernels::{self, Access, KERNELS, Problem, product::Part};
+use crucible_core::rng::Stream;
+
+/// One run of a kernel.
+struct Case {
+    kernel: &'static str,
+    label: String,
+    uniform: Vec<u8>,
+    buffers: Vec<Vec<f32>>,
+    groups: u64,
+}
+
+impl Case {
+    fn new<P: Problem + std::fmt::Debug>(problem: P, buffers: Vec<Vec<f32>>) -> Self {
+        Self {
+            kernel: P::KERNEL,
+            label: format!("{}: {problem:?}", P::KERNEL),
+            uniform: bytemuck::bytes_of(&problem).to_vec(),
+            buffers,
+            groups: problem.groups(),
+        }
+    }
+}
+
+/// Sums of up to a few thousand products of size 1, and functions that GPUs compute to a few units in the last place.
+const TOLERANCE: Tolerance = Tolerance { absolute: 2e-5, relative: 2e-5 };
+/// Nothing, one, around a workgroup, several of them.
+const COUNTS: [usize; 7] = [0, 1, 5, 64, 65, 256, 700];
+/// Columns: one, ragged, a workgroup's lanes, more.
+const WIDTHS: [usize; 5] = [1, 7, 64, 65, 256];
+
+/// # Errors
+/// The first kernel and case that went wrong.
+pub(crate) async fn suite<B: Backend>(backend: &B) -> Result<(), String> {
+    for kernel in KERNELS {
+        one(backend, kernel.name).await?;
+    }
+    Ok(())
+}
+
+/// The cases of one kernel.
+///
+/// # Errors
+/// The first that went wrong.
+pub(crate) async fn one<B: Backend>(backend: &B, kernel: &str) -> Result<(), String> {
+    let cases = cases(kernel);
+    assert!(!cases.is_empty(), "{kernel}: no cases");
+    for case in cases {
+        let expected = run(&CpuBackend, &case).await?;
+        let got = run(backend, &case).await?;
+        for (number, (got, expected)) in got.iter().zip(&expected).enumerate() {
+            let expected: Vec<f64> = expected.iter().map(|x| f64::from(*x)).collect();
+            close(&format!("{}, output {number}", case.label), got, &expected, TOLERANCE)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the kernel leaves in the buffers that it writes.
+async fn run<B: Backend>(backend: &B, case: &Case) -> Result<Vec<Vec<f32>>, String> {
+    let text = |e: crucible_core::backend::BackendError| format!("{}: {e}", case.label);
+    let mut buffers = Vec::new();
+    for values in &case.buffers {
+        buffers.push(backend.upload(values).map_err(text)?);
+    }
+    let bound: Vec<&B::Buffer> = buffers.iter().collect();
+    backend.dispatch(case.kernel, &case.uniform, &bound, case.groups).map_err(text)?;
+    let interface = kernels::kernel(case.kernel).expect("the case's kernel is in the table").interface;
+    let mut outputs = Vec::new();
+    for (access, buffer) in interface.bindings[1..].iter().zip(&buffers) {
+        if *access == Access::ReadWrite {
+            outputs.push(backend.download(buffer).await.map_err(text)?);
+        }
+    }
+    Ok(outputs)
+}
+
+/// Random inputs.
+struct Draw(Stream);
+
+impl Draw {
+    fn numbers(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.0.symmetric(1.0)).collect()
+    }
+
+    fn positive(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.0.symmetric(0.5) + 0.6).collect()
+    }
+
+    /// Small enough that sums stay near 1.
+    fn weights(&mut self, n: usize, share: usize) -> Vec<f32> {
+        (0..n).map(|_| self.0.symmetric(1.0) / share.max(1) as f32).collect()
+    }
+
+    fn below(&mut self, n: usize, bound: usize) -> Vec<u32> {
+        (0..n).map(|_| self.0.below(bound) as u32).collect()
+    }
+
+    /// Where `n` stretches begin, of 0 to `longest` items, and the end.
+    fn starts(&mut self, n: usize, longest: usize) -> Vec<u32> {
+        let mut at = 0;
+        let mut starts = vec![0];
+        for _ in 0..n {
+            at += self.0.below(longest + 1) as u32;
+            starts.push(at);
+        }
+        starts
+    }
+}
+
+fn words(indices: &[u32]) -> Vec<f32> {
+    bytemuck::cast_slice(indices).to_vec()
+}
+
+/// An output that must be written in full.
+fn nan(n: usize) -> Vec<f32> {
+    vec![f32::NAN; n]
+}
+
+/// The text of each token.
+fn owners(starts: &[u32]) -> Vec<u32> {
+    let texts = starts.windows(2).zip(0..);
+    texts.flat_map(|(s, text)| std::iter::repeat_n(text, (s[1] - s[0]) as usize)).collect()
+}
+
+fn u(n: usize) -> u32 {
+    u32::try_from(n).expect("sizes of cases are small")
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm a kernel, each a list of its inputs")]
+fn cases(kernel: &str) -> Vec<Case> {
+    let mut draw = Draw(Stream::new(21, "conformance", kernel.len() as u64));
+    let mut cases = Vec::new();
+    let grid = || COUNTS.into_iter().flat_map(|n| WIDTHS.into_iter().map(move |w| (n, w)));
+    match kernel {
+        "activation" | "activation_backward" => {
+            for (kind, share) in [
+                (Activation::Relu, 0.0),
+                (Activation::Relu, 0.3),
+                (Activation::Tanh, 0.0),
+                (Activation::Gelu, 0.0),
+                (Activation::Gelu, 0.5),
+            ] {
+                for (rows, width) in [(0, 3), (1, 1), (3, 85), (3, 86), (70, 64)] {
+                    let sizes = kernels::activation::Sizes::new(rows, width, kind, share, 77);
+                    let n = rows * width;
+                    // Away from 0, where ReLU's slope jumps; some far out.
+                    let values: Vec<f32> = draw.numbers(n).iter().map(|x| x * 12.0 + 0.001_f32.copysign(*x)).collect();
+                    cases.push(if kernel == "activation" {
+                        Case::new(sizes, vec![draw.numbers(width), values, nan(n)])
+                    } else {
+                        Case::new(kernels::activation_backward::Sizes::from(sizes), vec![values, draw.numbers(n)])
+                    });
+                }
+            }
+        }
+        "adamw" => {
+            for n in COUNTS {
+                let sizes = kernels::adamw::Sizes { n: u(n), rate: 0.01, correction: 3.0, decay: 0.9 };
+                let (g, p, m, v) = (draw.numbers(n), draw.numbers(n), draw.numbers(n), draw.positive(n));
+                cases.push(Case::new(sizes, vec![g, vec![0.5], p, m, v]));
+            }
+        }
+        "adamw_rows" => {
+            for (rows, dim) in grid() {
+                let sizes = kernels::adamw_rows::Sizes { rows: u(rows), dim: u(dim), rate: 0.01, correction: 3.0 };
+                // Every second row of the table.
+                let (list, cells) = ((0..u(rows)).map(|r| 2 * r).collect::<Vec<_>>(), 2 * rows * dim);
+                let (p, m, v) = (draw.numbers(cells), draw.numbers(cells), draw.positive(cells));
+                let inputs = vec![words(&list), draw.positive(rows), draw.numbers(rows * dim), vec![0.5], p, m, v];
+                cases.push(Case::new(sizes, inputs));
+            }
+        }
+        "add" => {
+            // The last: one past what a dispatch takes along one dimension.
+            for n in COUNTS.into_iter().chain([65_535 * 256 + 1]) {
+                cases.push(Case::new(kernels::add::Sizes { n: u(n) }, vec![draw.numbers(n), draw.numbers(n)]));
+            }
+        }
+        "bucket_sum" => {
+            for tokens in COUNTS {
+                for buckets in [1, 5, 20] {
+                    let sizes = kernels::bucket_sum::Sizes { buckets: u(buckets), tokens: u(tokens) };
+                    let inputs = vec![words(&draw.below(tokens, buckets)), draw.weights(tokens, 9), nan(buckets)];
+                    cases.push(Case::new(sizes, inputs));
+                }
+            }
+        }
+        "clip" => {
+            for count in COUNTS {
+                for bound in [0.0, 0.7, 1e9] {
+                    let sizes = kernels::clip::Sizes { anchors: u(count), count: u(count), stats_start: 4, bound };
+                    let sums = draw.positive(count);
+                    cases.push(Case::new(sizes, vec![draw.numbers(count), sums, vec![3.0; 7], nan(1)]));
+                }
+            }
+        }
+        "column_sum" => {
+            for (rows, width) in grid() {
+                let sizes = kernels::column_sum::Sizes { rows: u(rows), width: u(width) };
+                cases.push(Case::new(sizes, vec![draw.weights(rows * width, 9), nan(width)]));
+            }
+        }
+        "info_nce" | "triplet" => {
+            for (anchors, negatives) in [(0, 0), (1, 1), (2, 5), (13, 5), (64, 1), (65, 2)] {
+                let candidates = anchors * (1 + negatives);
+                let own: Vec<u32> = (0..=anchors).map(|a| u(anchors + a * negatives)).collect();
+                for (in_batch, inverse_temperature) in [(0, 20.0), (1, 1.0), (1, 20.0)] {
+                    // Few senses and texts, so that some candidates are hidden; ties among the similarities.
+                    let mut buffers = vec![
+                        words(&draw.below(anchors + candidates, 4)),
+                        words(&draw.below(anchors + candidates, 9)),
+                        words(&own),
+                        draw.numbers(anchors * candidates).iter().map(|x| (x * 8.0).round() / 8.0).collect(),
+                        nan(anchors),
+                    ];
+                    let (anchors, candidates, margin, scale) = (u(anchors), u(candidates), 0.3, 0.25);
+                    cases.push(if kernel == "info_nce" {
+                        use kernels::info_nce::Sizes;
+                        let sizes = Sizes { anchors, candidates, in_batch, inverse_temperature, margin, scale };
+                        Case::new(sizes, buffers)
+                    } else {
+                        use kernels::triplet::Sizes;
+                        // Not on the margin, where rounding decides whether a negative counts.
+                        buffers[3].iter_mut().for_each(|s| *s *= 0.99);
+                        let sizes = Sizes { anchors, candidates, in_batch, inverse_temperature, margin, scale };
+                        Case::new(sizes, buffers)
+                    });
+                }
+            }
+        }
+        "normalise" => {
+            for (rows, width) in grid() {
+                for (head, residual) in [(0, 1), (1, 0), (1, 1)] {
+                    let sizes = kernels::normalise::Sizes { rows: u(rows), width: u(width), head, residual };
+                    let n = rows * width;
+                    let (mut values, bias, mut pooled) = (draw.numbers(n), draw.numbers(width), draw.numbers(n));
+                    if rows > 1 {
+                        // A zero vector stays one.
+                        values[..width].iter_mut().zip(&bias).for_each(|(v, b)| *v = -b);
+                        pooled[..width].fill(0.0);
+                    }
+                    cases.push(Case::new(sizes, vec![values, bias, pooled, nan(n), nan(rows)]));
+                }
+            }
+        }
+        "normalise_backward" => {
+            for (rows, width) in grid() {
+                let sizes = kernels::normalise_backward::Sizes { rows: u(rows), width: u(width) };
+                let mut norms = draw.positive(rows);
+                norms.iter_mut().take(1).for_each(|n| *n = 0.0);
+                let n = rows * width;
+                cases.push(Case::new(sizes, vec![draw.weights(n, 8), norms, draw.numbers(n)]));
+            }
+        }
+        "pool" => {
+            for (texts, dim) in grid() {
+                let starts = draw.starts(texts, 9);
+                let tokens = starts[texts] as usize;
+                let ids = words(&draw.below(tokens, 20));
+                let inputs =
+                    vec![draw.numbers(20 * dim), ids, words(&starts), draw.weights(tokens, 5), nan(texts * dim)];
+                cases.push(Case::new(kernels::pool::Sizes { texts: u(texts), dim: u(dim) }, inputs));
+            }
+        }
+        "pool_backward" => {
+            for (rows, dim) in grid() {
+                let segments = draw.starts(rows, 9);
+                let tokens = segments[rows] as usize;
+                // Any order: what stands in a segment belongs to its row.
+                let occurrences: Vec<u32> = (0..u(tokens)).rev().collect();
+                let inputs = vec![
+                    words(&segments),
+                    words(&occurrences),
+                    words(&draw.below(tokens, 6)),
+                    draw.weights(tokens, 5),
+                    draw.numbers(6 * dim),
+                    nan(rows * dim),
+                ];
+                cases.push(Case::new(kernels::pool_backward::Sizes { rows: u(rows), dim: u(dim) }, inputs));
+            }
+        }
+        "pool_weights" => {
+            for texts in COUNTS {
+                let starts = draw.starts(texts, 40);
+                let tokens = starts[texts] as usize;
+                let inputs = vec![draw.numbers(8), words(&draw.below(tokens, 8)), words(&starts), nan(tokens)];
+                cases.push(Case::new(kernels::pool_weights::Sizes { texts: u(texts) }, inputs));
+            }
+        }
+        "pool_weights_backward" => {
+            for texts in COUNTS {
+                let starts = draw.starts(texts, 40);
+                let tokens = starts[texts] as usize;
+                let inputs = vec![words(&starts), draw.weights(tokens, 20), draw.numbers(tokens)];
+                cases.push(Case::new(kernels::pool_weights_backward::Sizes { texts: u(texts) }, inputs));
+            }
+        }
+        "pool_weights_dots" => {
+            for (texts, dim) in [(0, 4), (1, 1), (6, 7), (9, 64), (20, 65), (30, 256)] {
+                let starts = draw.starts(texts, 9);
+                let owners = owners(&starts);
+                let tokens = owners.len();
+                let ids = words(&draw.below(tokens, 20));
+                let (table, d) = (draw.weights(20 * dim, 9), draw.numbers(texts * dim));
+                let inputs = vec![table, ids, words(&owners), d, nan(tokens)];
+                cases.push(Case::new(kernels::pool_weights_dots::Sizes { tokens: u(tokens), dim: u(dim) }, inputs));
+            }
+        }
+        "product" => {
+            let sizes =
+                [(0, 3, 2), (3, 0, 2), (1, 1, 1), (2, 3, 17), (64, 64, 16), (65, 63, 15), (70, 130, 300), (192, 5, 3)];
+            for (n, m, d) in sizes {
+                for (at, bt, skipped) in [(false, false, 0), (true, false, 1), (false, true, 2), (true, true, 3)] {
+                    // Parts that begin after `skipped` rows of a larger buffer.
+                    let part = |rows: usize, columns: usize, transposed: bool| {
+                        let (rows, columns) = if transposed { (columns, rows) } else { (rows, columns) };
+                        let whole = Part::new(rows + skipped, columns).rows_from(skipped);
+                        (if transposed { whole.t() } else { whole }, (rows + skipped) * columns)
+                    };
+                    let ((a, a_len), (b, b_len)) = (part(n, d, at), part(d, m, bt));
+                    let mut out = nan(n * m + skipped);
+                    // What lies before the output must stay.
+                    out[..skipped].fill(5.0);
+                    let inputs = vec![draw.weights(a_len, 4), draw.numbers(b_len), out];
+                    cases.push(Case::new(kernels::product::Sizes::new(a, b, skipped), inputs));
+                }
+            }
+        }
+        "similarity" => {
+            for (n, m, d) in [(0, 5, 3), (1, 1, 1), (65, 63, 17), (129, 193, 33)] {
+                let sizes = kernels::similarity::Sizes { n: u(n), m: u(m), d: u(d), column_tiles: u(m.div_ceil(64)) };
+                cases.push(Case::new(sizes, vec![draw.weights(n * d, 4), draw.numbers(m * d), nan(n * m)]));
+            }
+        }
+        "square_sum" => {
+            for n in [0usize, 1, 255, 4096, 4097, 10_000] {
+                let blocks = n.div_ceil(4096);
+                let mut sums = nan(blocks + 2);
+                sums[..2].fill(5.0);
+                let sizes = kernels::square_sum::Sizes { n: u(n), out_start: 2 };
+                cases.push(Case::new(sizes, vec![draw.weights(n, 10), sums]));
+            }
+        }
+        other => panic!("{other}: no cases; every kernel of the table needs some"),
+    }
+    cases
+}
