@@ -38,6 +38,14 @@ pub trait Backend {
         self.upload(bytemuck::cast_slice(indices))
     }
 
+    /// Copies several arrays of indices to the device, at once where it can.
+    ///
+    /// # Errors
+    /// As [`Backend::upload`].
+    fn upload_parts(&self, parts: &[&[u32]]) -> Result<Vec<Self::Buffer>, BackendError> {
+        parts.iter().map(|part| self.upload_indices(part)).collect()
+    }
+
     /// Runs kernel `name` over a problem of `groups` workgroups, with `uniform` at binding 0 and `buffers` from 1. No
     /// buffer may be bound twice.
     ///

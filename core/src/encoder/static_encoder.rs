@@ -29,7 +29,7 @@ pub struct Layer {
 }
 
 /// Token vectors, pooling weights and head.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StaticEncoder {
     /// Its sizes and settings.
     pub config: Model,

@@ -1,6 +1,8 @@
 //! Training: batches, the step, the loop, and the state to resume from.
 
 mod batch;
+mod device;
+mod engine;
 mod schedule;
 mod state;
 mod step;
@@ -9,7 +11,9 @@ mod tests;
 mod trainer;
 
 pub use batch::{Batch, Batcher, number_senses};
+pub use device::DeviceTrainee;
+pub use engine::{Engine, Start, cpu};
 pub use schedule::learning_rate;
 pub use state::StateError;
 pub use step::{Hyper, Moments, Optimizer, StepStats, Trainee};
-pub use trainer::{Metrics, Observer, Outcome, State, TrainError, Watch, Window, train};
+pub use trainer::{Metrics, Observer, Outcome, State, TrainError, Watch, Window, train, train_on};

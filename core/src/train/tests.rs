@@ -1,5 +1,6 @@
 //! Gradients against central differences, the update against a dense one, and runs that repeat, resume and stop.
 
+mod device;
 mod gradients;
 mod optimizer;
 mod runs;

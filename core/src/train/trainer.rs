@@ -3,8 +3,10 @@
 //! It knows no files and no clock: what happens is told to an [`Observer`], which also says when to stop.
 
 use super::batch::{Batcher, number_senses};
+use super::engine::{Start, cpu};
 use super::schedule::learning_rate;
-use super::step::{Hyper, Optimizer, StepStats, Trainee};
+use super::step::{Hyper, Optimizer, StepStats};
+use crate::backend::BackendError;
 use crate::config::{Config, Guardrails};
 use crate::curriculum::{CELLS, Sampler};
 use crate::data::BundleSet;
@@ -122,6 +124,9 @@ pub enum TrainError {
         /// The finding.
         finding: Box<Finding>,
     },
+    /// The device failed.
+    #[error("{0}")]
+    Device(#[from] BackendError),
     /// The observer could not write.
     #[error("{0}")]
     Observer(String),
@@ -145,6 +150,22 @@ pub struct Outcome {
 /// # Errors
 /// A guardrail that stops, or an observer that cannot write.
 pub fn train(
+    config: &Config,
+    set: &BundleSet,
+    corpus: &Corpus,
+    seed: u64,
+    state: State,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    train_on(&mut cpu, config, set, corpus, seed, state, observer)
+}
+
+/// [`train`] on the engine that `start` makes.
+///
+/// # Errors
+/// As it, and a device that fails.
+pub fn train_on(
+    start: Start<'_>,
     config: &Config,
     set: &BundleSet,
     corpus: &Corpus,
@@ -184,12 +205,15 @@ pub fn train(
         let draw = sampler.draw();
         tally(&mut exposures, &mut totals, &mut expected, &draw, sampler.shares(step), training.batch_size);
     }
-    let mut trainee = Trainee::new(encoder, optimizer);
+    let mut engine = start(encoder, optimizer)?;
+    let every = config.experiment.checkpoint_every;
     let guard = &config.guardrails;
     let mut step = first;
     let mut stopped = false;
     'run: while step < training.steps {
-        let ahead = AHEAD.min(training.steps - step);
+        // A step after which the run is saved ends a set of batches.
+        let to_save = if every > 0 { every - step % every } else { AHEAD };
+        let ahead = AHEAD.min(training.steps - step).min(to_save);
         draws.clear();
         for k in 0..ahead {
             let draw = sampler.draw();
@@ -197,36 +221,41 @@ pub fn train(
             draws.push(draw);
         }
         let batches = parallel::map(ahead as usize, |k| batcher.batch(step + k as u64, &draws[k].bundles));
-        for (batch, draw) in batches.iter().zip(&draws) {
-            let lr = learning_rate(training, step);
-            let StepStats { loss, gradient_norm } = trainee.step(batch, &hyper, step + 1, lr);
-            step += 1;
-            window.steps += 1;
-            window.loss += loss;
-            window.gradient_norm += gradient_norm;
-            window.quota.iter_mut().zip(draw.quota).for_each(|(w, q)| *w += q as u64);
-            let seen = [watch.gradients.push(step, gradient_norm), watch.loss.push(step, loss)];
-            for finding in seen.into_iter().flatten() {
-                observer.finding(&finding);
-                let report = Report::judge(vec![finding.clone()], guard.block_on_critical, &guard.overrides);
-                // Numbers that are lost stop any run.
-                if report.stops && (guard.enabled || finding.level >= Level::Severe) {
-                    return Err(TrainError::Guardrail { step, finding: Box::new(finding) });
+        let together = engine.together().max(1);
+        for (batches, draws) in batches.chunks(together).zip(draws.chunks(together)) {
+            let rates: Vec<f64> = (0..batches.len() as u64).map(|k| learning_rate(training, step + k)).collect();
+            let stats = engine.steps(batches, &hyper, step + 1, &rates)?;
+            for ((StepStats { loss, gradient_norm }, draw), lr) in stats.into_iter().zip(draws).zip(rates) {
+                step += 1;
+                window.steps += 1;
+                window.loss += loss;
+                window.gradient_norm += gradient_norm;
+                window.quota.iter_mut().zip(draw.quota).for_each(|(w, q)| *w += q as u64);
+                let seen = [watch.gradients.push(step, gradient_norm), watch.loss.push(step, loss)];
+                for finding in seen.into_iter().flatten() {
+                    observer.finding(&finding);
+                    let report = Report::judge(vec![finding.clone()], guard.block_on_critical, &guard.overrides);
+                    // Numbers that are lost stop any run.
+                    if report.stops && (guard.enabled || finding.level >= Level::Severe) {
+                        return Err(TrainError::Guardrail { step, finding: Box::new(finding) });
+                    }
+                    watch.findings.push(finding);
                 }
-                watch.findings.push(finding);
+                if step.is_multiple_of(config.experiment.log_every.max(1)) || step == training.steps {
+                    observer.metrics(&metrics(&window, step, lr)).map_err(TrainError::Observer)?;
+                    window = Window::default();
+                }
             }
-            if step.is_multiple_of(config.experiment.log_every.max(1)) || step == training.steps {
-                observer.metrics(&metrics(&window, step, lr)).map_err(TrainError::Observer)?;
-                window = Window::default();
-            }
-            let every = config.experiment.checkpoint_every;
             let due = every > 0 && step.is_multiple_of(every) && step < training.steps;
             let stop = step < training.steps && observer.stop(step);
             if due || stop {
-                let (encoder, optimizer) = (trainee.encoder, trainee.optimizer);
+                let (encoder, optimizer) = engine.take()?;
                 let state = State { step, encoder, optimizer, watch, window };
                 let saved = observer.save(&state);
-                State { encoder: trainee.encoder, optimizer: trainee.optimizer, watch, window, .. } = state;
+                let encoder;
+                let optimizer;
+                State { encoder, optimizer, watch, window, .. } = state;
+                engine.put(encoder, optimizer);
                 saved.map_err(TrainError::Observer)?;
             }
             if stop {
@@ -244,7 +273,7 @@ pub fn train(
         }
     }
     let cells = std::array::from_fn(|c| sampler.cell(c).to_vec());
-    let (encoder, optimizer) = (trainee.encoder, trainee.optimizer);
+    let (encoder, optimizer) = engine.take()?;
     Ok(Outcome { state: State { step, encoder, optimizer, watch, window }, stopped, exposures, cells })
 }
 

@@ -7,15 +7,27 @@ use wgpu::util::DeviceExt as _;
 
 const F32_BYTES: u64 = size_of::<f32>() as u64;
 
-/// `f32`s in a storage buffer.
+/// Parts of one buffer begin at multiples of this many bytes: what WebGPU promises to bind.
+const ALIGNMENT: usize = 256;
+
+/// `f32`s in a storage buffer, or in a part of one.
+#[derive(Clone)]
 pub struct GpuBuffer {
-    pub(super) buffer: wgpu::Buffer,
+    buffer: wgpu::Buffer,
+    /// In bytes.
+    offset: u64,
     len: usize,
 }
 
 impl GpuBuffer {
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// What a kernel binds.
+    pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
+        let size = wgpu::BufferSize::new((self.len as u64 * F32_BYTES).max(F32_BYTES));
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.buffer, offset: self.offset, size })
     }
 }
 
@@ -38,7 +50,7 @@ pub(super) fn zeros(device: &GpuDevice, len: usize) -> Result<GpuBuffer, Backend
     // WebGPU defines that new buffers are zero.
     let descriptor = wgpu::BufferDescriptor { label: None, size, usage: storage(), mapped_at_creation: false };
     let buffer = device.faults.scoped(&device.device, "zeros", || device.device.create_buffer(&descriptor));
-    Ok(GpuBuffer { buffer, len })
+    Ok(GpuBuffer { buffer, offset: 0, len })
 }
 
 pub(super) fn upload(device: &GpuDevice, values: &[f32]) -> Result<GpuBuffer, BackendError> {
@@ -49,7 +61,24 @@ pub(super) fn upload(device: &GpuDevice, values: &[f32]) -> Result<GpuBuffer, Ba
     let descriptor =
         wgpu::util::BufferInitDescriptor { label: None, contents: bytemuck::cast_slice(values), usage: storage() };
     let buffer = device.faults.scoped(&device.device, "upload", || device.device.create_buffer_init(&descriptor));
-    Ok(GpuBuffer { buffer, len: values.len() })
+    Ok(GpuBuffer { buffer, offset: 0, len: values.len() })
+}
+
+/// Several arrays in one buffer: one transfer.
+pub(super) fn upload_parts(device: &GpuDevice, parts: &[&[u32]]) -> Result<Vec<GpuBuffer>, BackendError> {
+    let mut contents: Vec<u8> = Vec::new();
+    let mut places = Vec::with_capacity(parts.len());
+    for part in parts {
+        contents.resize(contents.len().next_multiple_of(ALIGNMENT), 0);
+        places.push((contents.len() as u64, part.len()));
+        contents.extend_from_slice(bytemuck::cast_slice(part));
+        // An empty part is bound as one number.
+        contents.resize(contents.len().max(places[places.len() - 1].0 as usize + F32_BYTES as usize), 0);
+    }
+    buffer_bytes(device, "upload", contents.len() / F32_BYTES as usize)?;
+    let descriptor = wgpu::util::BufferInitDescriptor { label: None, contents: &contents, usage: storage() };
+    let buffer = device.faults.scoped(&device.device, "upload", || device.device.create_buffer_init(&descriptor));
+    Ok(places.into_iter().map(|(offset, len)| GpuBuffer { buffer: buffer.clone(), offset, len }).collect())
 }
 
 pub(super) async fn download(gpu: &GpuDevice, source: &GpuBuffer) -> Result<Vec<f32>, BackendError> {
@@ -67,7 +96,7 @@ pub(super) async fn download(gpu: &GpuDevice, source: &GpuBuffer) -> Result<Vec<
             mapped_at_creation: false,
         });
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(&source.buffer, 0, &staging, 0, size);
+        encoder.copy_buffer_to_buffer(&source.buffer, source.offset, &staging, 0, size);
         gpu.queue.submit([encoder.finish()]);
         staging.map_async(wgpu::MapMode::Read, .., |result| sender.send(result));
         staging

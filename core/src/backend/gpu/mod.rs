@@ -77,6 +77,10 @@ impl Backend for GpuBackend {
         buffers::zeros(&self.device, len)
     }
 
+    fn upload_parts(&self, parts: &[&[u32]]) -> Result<Vec<GpuBuffer>, BackendError> {
+        buffers::upload_parts(&self.device, parts)
+    }
+
     fn dispatch(
         &self,
         name: &'static str,

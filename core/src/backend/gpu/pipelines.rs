@@ -29,7 +29,7 @@ pub(super) struct Pipelines {
 struct Dispatch {
     name: &'static str,
     uniform: Vec<u8>,
-    buffers: Vec<wgpu::Buffer>,
+    buffers: Vec<GpuBuffer>,
     grid: (u32, u32),
 }
 
@@ -89,7 +89,7 @@ impl Pipelines {
         if grid.0 == 0 {
             return Ok(());
         }
-        let buffers = buffers.iter().map(|b| b.buffer.clone()).collect();
+        let buffers = buffers.iter().map(|b| (*b).clone()).collect();
         self.recorded.borrow_mut().push(Dispatch { name, uniform: uniform.to_vec(), buffers, grid });
         if self.recorded.borrow().len() >= TOGETHER {
             self.submit(gpu);
@@ -129,7 +129,7 @@ impl Pipelines {
                     offset: (number * UNIFORM_STRIDE) as u64,
                     size: wgpu::BufferSize::new(dispatch.uniform.len() as u64),
                 });
-                let storage = dispatch.buffers.iter().map(wgpu::Buffer::as_entire_binding);
+                let storage = dispatch.buffers.iter().map(GpuBuffer::binding);
                 let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
                     .zip(std::iter::once(uniform).chain(storage))
                     .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })

@@ -4,11 +4,11 @@ use crate::guardrails::Finding;
 
 /// Notes what it is told; stops after `stop_at` steps.
 #[derive(Default)]
-struct Notes {
-    stop_at: Option<u64>,
-    metrics: Vec<Metrics>,
-    findings: Vec<Finding>,
-    saved: Vec<State>,
+pub(super) struct Notes {
+    pub(super) stop_at: Option<u64>,
+    pub(super) metrics: Vec<Metrics>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) saved: Vec<State>,
 }
 
 impl Observer for Notes {
@@ -30,7 +30,7 @@ impl Observer for Notes {
 }
 
 /// Four lemmas of two senses; each sense has three words of its own among others that say nothing.
-fn toy() -> Toy {
+pub(super) fn toy() -> Toy {
     let mut stream = Stream::new(11, "toy", 0);
     let (mut events, mut bundles) = (Vec::new(), Vec::new());
     for sense in 0..8 {
@@ -53,7 +53,7 @@ fn toy() -> Toy {
 }
 
 /// Everything on: dropout, clipping, decay, warm-up.
-fn config(steps: u64) -> Config {
+pub(super) fn config(steps: u64) -> Config {
     Config {
         training: Training {
             steps,
@@ -77,7 +77,7 @@ fn config(steps: u64) -> Config {
     }
 }
 
-fn fresh(toy: &Toy, config: &Config) -> State {
+pub(super) fn fresh(toy: &Toy, config: &Config) -> State {
     let encoder = StaticEncoder::init(&config.model, toy.vocab, &toy.corpus, 42).expect("fits");
     State::new(encoder, &config.guardrails)
 }
@@ -86,14 +86,14 @@ fn run(toy: &Toy, config: &Config, state: State, notes: &mut Notes) -> Result<Ou
     train(config, &toy.set, &toy.corpus, 42, state, notes)
 }
 
-fn whole(toy: &Toy, config: &Config) -> (Outcome, Notes) {
+pub(super) fn whole(toy: &Toy, config: &Config) -> (Outcome, Notes) {
     let mut notes = Notes::default();
     let outcome = run(toy, config, fresh(toy, config), &mut notes).expect("trains");
     (outcome, notes)
 }
 
 /// The bytes tell what `==` does not, such as -0.0 from 0.0.
-fn bytes(state: &State) -> Vec<u8> {
+pub(super) fn bytes(state: &State) -> Vec<u8> {
     state.to_bytes("run").expect("writes")
 }
 
