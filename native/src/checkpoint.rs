@@ -2,7 +2,7 @@
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::io;
+use crate::{device, io};
 use crucible_core::data::{Event, hex, read_events};
 use crucible_core::embeddings::Embeddings;
 use crucible_core::encoder::{Checkpoint, Corpus, EncoderError};
@@ -49,12 +49,12 @@ impl Loaded {
             .map_err(|e| CliError::new(Exit::Data, e.to_string()))
     }
 
-    /// One unit vector for each event.
+    /// One unit vector for each event, on `device` ([`device::embed`]).
     ///
     /// # Errors
-    /// As [`Loaded::tokenise`].
-    pub fn embed(&self, events: &[Event]) -> CliResult<Embeddings> {
-        Ok(self.checkpoint.encoder.embed(&self.tokenise(events)?))
+    /// As [`Loaded::tokenise`], and a device that fails.
+    pub fn embed(&self, device: Option<&str>, events: &[Event]) -> CliResult<Embeddings> {
+        Ok(device::embed(device, &self.checkpoint.encoder, &self.tokenise(events)?)?.0)
     }
 
     /// What belongs to the model and may change its numbers.

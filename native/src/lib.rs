@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod context;
+pub mod device;
 pub mod error;
 pub mod exit;
 pub mod io;

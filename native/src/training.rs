@@ -9,13 +9,16 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
-use crate::{io, output};
+use crate::{device, io, output};
+use crucible_core::backend::BackendError;
 use crucible_core::config::{self, Config};
 use crucible_core::curriculum::{CELL_NAMES, CELLS, exposure};
 use crucible_core::data::{BundleSet, content_hash, hex};
 use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
 use crucible_core::guardrails::{self, Finding, Level, Report};
-use crucible_core::train::{Metrics, Observer, Outcome, State, TrainError, train};
+use crucible_core::train::{
+    DeviceTrainee, Engine, Metrics, Observer, Optimizer, Outcome, State, TrainError, train, train_on,
+};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -150,6 +153,11 @@ pub fn run_seed(
     ctx: &Context,
 ) -> CliResult<Summary> {
     let started = Instant::now();
+    // Before anything is written.
+    let backend = device::open(&config.device.kind)?;
+    if let Some(backend) = &backend {
+        ctx.reporter.note(format!("training on {}", backend.device().name()));
+    }
     let run_id = inputs.run_id(config, seed);
     let vocab = inputs.tokenizer.vocab_size();
     let unusable = |e: crucible_core::encoder::EncoderError| CliError::usage(e.to_string());
@@ -189,13 +197,30 @@ pub fn run_seed(
         told: BTreeSet::new(),
         failure: None,
     };
-    files.say(&format!("seed {seed}: from step {first} of {}", config.training.steps));
-    // On a worker of the pool, where forking off work is cheapest.
-    let outcome = rayon::scope(|_| train(config, &inputs.set, &inputs.corpus, seed, state, &mut files));
+    files.say(&format!(
+        "seed {seed}: from step {first} of {} on {}",
+        config.training.steps,
+        device::name(backend.as_ref())
+    ));
+    let outcome = match backend {
+        // On a worker of the pool, where forking off work is cheapest.
+        None => rayon::scope(|_| train(config, &inputs.set, &inputs.corpus, seed, state, &mut files)),
+        Some(backend) => {
+            let mut backend = Some(backend);
+            let mut start = |encoder: StaticEncoder, optimizer: Optimizer| -> Result<Box<dyn Engine>, BackendError> {
+                let used = || BackendError::Device { operation: "starting".into(), message: "started twice".into() };
+                Ok(Box::new(DeviceTrainee::new(backend.take().ok_or_else(used)?, &encoder, &optimizer)?))
+            };
+            train_on(&mut start, config, &inputs.set, &inputs.corpus, seed, state, &mut files)
+        }
+    };
     let outcome = outcome.map_err(|e| {
         files.say(&e.to_string());
-        let exit = if matches!(e, TrainError::Guardrail { .. }) { Exit::Stopped } else { Exit::Error };
-        files.failure.take().unwrap_or_else(|| CliError::new(exit, e.to_string()))
+        files.failure.take().unwrap_or_else(|| match &e {
+            TrainError::Guardrail { .. } => CliError::new(Exit::Stopped, e.to_string()),
+            TrainError::Device(e) => device::failed(e),
+            TrainError::Observer(_) => CliError::new(Exit::Error, e.to_string()),
+        })
     })?;
     write_exposures(dir, inputs, config, &outcome)?;
     output::write_json(&dir.join("guardrails.json"), &outcome.state.watch.findings)?;

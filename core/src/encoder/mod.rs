@@ -3,6 +3,7 @@
 mod checkpoint;
 mod cooccurrence;
 mod corpus;
+pub(crate) mod device;
 mod error;
 mod static_encoder;
 mod tokenizer;

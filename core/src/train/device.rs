@@ -7,6 +7,7 @@ use super::batch::Batch;
 use super::step::{Hyper, Moments, Optimizer, StepStats};
 use crate::backend::{Backend, BackendError};
 use crate::config::{Loss, Model};
+use crate::encoder::device::{Forward, Linear, Parameters, Scratch, Texts, activation_sizes, u};
 use crate::encoder::{Layer, StaticEncoder};
 use crate::kernels::product::{Part, Sizes as Product};
 use crate::kernels::{self, adamw};
@@ -28,22 +29,6 @@ impl<B: Backend> Tensor<B> {
     async fn download(&self, backend: &B) -> Result<(Vec<f32>, Moments), BackendError> {
         let p = backend.download(&self.p).await?;
         Ok((p, Moments { m: backend.download(&self.m).await?, v: backend.download(&self.v).await? }))
-    }
-}
-
-/// Scratch that a step leaves to the next; it grows with the batches.
-struct Scratch<B: Backend>(B::Buffer);
-
-impl<B: Backend> Scratch<B> {
-    fn new(backend: &B) -> Result<Self, BackendError> {
-        Ok(Self(backend.zeros(1)?))
-    }
-
-    fn fit(&mut self, backend: &B, len: usize) -> Result<(), BackendError> {
-        if backend.len(&self.0) < len {
-            self.0 = backend.zeros(len.next_multiple_of(1024))?;
-        }
-        Ok(())
     }
 }
 
@@ -78,13 +63,7 @@ pub struct DeviceTrainee<B: Backend> {
 }
 
 struct Work<B: Backend> {
-    weights: Scratch<B>,
-    /// Input of each layer; the first is the pooled vectors.
-    inputs: Vec<Scratch<B>>,
-    /// Output of each layer before its activation.
-    outputs: Vec<Scratch<B>>,
-    unit: Scratch<B>,
-    norms: Scratch<B>,
+    forward: Forward<B>,
     similarities: Scratch<B>,
     losses: Scratch<B>,
     /// Gradient by the output of each layer; the last by the unit vectors first.
@@ -100,11 +79,6 @@ struct Work<B: Backend> {
     factor: Scratch<B>,
 }
 
-fn u(n: usize) -> u32 {
-    // Lengths are those of buffers, which a backend refuses long before this.
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
 impl<B: Backend> DeviceTrainee<B> {
     /// Brings a model to the device.
     ///
@@ -115,11 +89,7 @@ impl<B: Backend> DeviceTrainee<B> {
         let many = |n: usize| (0..n).map(|_| scratch()).collect::<Result<Vec<_>, _>>();
         let count = encoder.layers.len();
         let work = Work {
-            weights: scratch()?,
-            inputs: many(count.max(1))?,
-            outputs: many(count)?,
-            unit: scratch()?,
-            norms: scratch()?,
+            forward: Forward::new(&backend, count)?,
             similarities: scratch()?,
             losses: scratch()?,
             d_outputs: many(count.max(1))?,
@@ -262,9 +232,7 @@ impl<B: Backend> DeviceTrainee<B> {
         let out_dim = widths.last().copied().unwrap_or(dim);
         let mut blocks = 0;
         for (l, [weight, bias]) in self.layers.iter().enumerate() {
-            work.outputs[l].fit(backend, n * bias.len)?;
             work.d_outputs[l].fit(backend, n * bias.len)?;
-            work.inputs[l].fit(backend, n * (weight.len / bias.len))?;
             work.d_layers[l][0].fit(backend, weight.len)?;
             work.d_layers[l][1].fit(backend, bias.len)?;
             blocks += square_blocks(weight.len) + square_blocks(bias.len);
@@ -272,10 +240,6 @@ impl<B: Backend> DeviceTrainee<B> {
         let rows = batch.rows.len() * dim;
         blocks += square_blocks(rows) + square_blocks(self.theta.len);
         for (scratch, len) in [
-            (&mut work.weights, batch.ids.len()),
-            (&mut work.inputs[0], n * dim),
-            (&mut work.unit, n * out_dim),
-            (&mut work.norms, n),
             (&mut work.similarities, anchors * (n - anchors)),
             (&mut work.losses, anchors),
             (&mut work.d_pooled, n * dim),
@@ -311,39 +275,20 @@ impl<B: Backend> DeviceTrainee<B> {
         self.update(batch, on, step, (1.0 - lr * hyper.weight_decay) as f32)
     }
 
-    fn forward(&self, batch: &Batch, on: &Uploaded<B>) -> Result<(), BackendError> {
-        let Self { backend, work, model, layers, .. } = self;
-        let (n, dim) = (batch.len(), model.embedding_dim);
-        let texts = u(n);
-        let buffers = [&self.theta.p, &on.buckets, &on.starts, &work.weights.0];
-        backend.run(kernels::pool_weights::Sizes { texts }, &buffers)?;
-        let buffers = [&self.tokens.p, &on.ids, &on.starts, &work.weights.0, &work.inputs[0].0];
-        backend.run(kernels::pool::Sizes { texts, dim: u(dim) }, &buffers)?;
-        for (l, [weight, bias]) in layers.iter().enumerate() {
+    fn forward(&mut self, batch: &Batch, on: &Uploaded<B>) -> Result<(), BackendError> {
+        let Self { backend, work, model, tokens, theta, layers, .. } = self;
+        let layers = layers.iter().map(|[weight, bias]| {
             let (width, depth) = (bias.len, weight.len / bias.len);
-            let product = Product::new(Part::new(n, depth), Part::new(width, depth).t(), 0);
-            backend.run(product, &[&work.inputs[l].0, &weight.p, &work.outputs[l].0])?;
-            if l + 1 < layers.len() {
-                let buffers = [&bias.p, &work.outputs[l].0, &work.inputs[l + 1].0];
-                backend.run(self.activation(batch, l, width), &buffers)?;
-            }
-        }
-        let (head, values, bias) = match (work.outputs.last(), layers.last()) {
-            (Some(outputs), Some([_, bias])) => (1, &outputs.0, &bias.p),
-            _ => (0, &work.inputs[0].0, &self.theta.p),
-        };
-        let residual = u32::from(head == 0 || model.residual);
-        let sizes = kernels::normalise::Sizes { rows: texts, width: u(self.out_dim()), head, residual };
-        backend.run(sizes, &[values, bias, &work.inputs[0].0, &work.unit.0, &work.norms.0])
+            Linear { weight: &weight.p, bias: &bias.p, width, depth }
+        });
+        let parameters = Parameters { model, tokens: &tokens.p, theta: &theta.p, layers: layers.collect() };
+        let (n, tokens) = (batch.len(), batch.ids.len());
+        let texts = Texts { n, tokens, ids: &on.ids, starts: &on.starts, buckets: &on.buckets };
+        work.forward.run(backend, &parameters, &texts, Some(batch.dropout_seed))
     }
 
     fn out_dim(&self) -> usize {
         self.layers.last().map_or(self.model.embedding_dim, |[_, bias]| bias.len)
-    }
-
-    fn activation(&self, batch: &Batch, layer: usize, width: usize) -> kernels::activation::Sizes {
-        let seed = batch.dropout_seed.wrapping_add(layer as u32);
-        kernels::activation::Sizes::new(batch.len(), width, self.model.activation, self.model.dropout, seed)
     }
 
     /// Loss of every anchor, and the gradient by the unit vectors.
@@ -353,7 +298,10 @@ impl<B: Backend> DeviceTrainee<B> {
         let all = Part::new(n, width);
         let (own, others) = (all.first_rows(anchors), all.rows_from(anchors));
         let similarities = Part::new(anchors, n - anchors);
-        backend.run(Product::new(own, others.t(), 0), &[&work.unit.0, &work.unit.0, &work.similarities.0])?;
+        backend.run(
+            Product::new(own, others.t(), 0),
+            &[&work.forward.unit.0, &work.forward.unit.0, &work.similarities.0],
+        )?;
         let (candidates, in_batch) = (u(n - anchors), u32::from(hyper.in_batch));
         let (inverse_temperature, margin) = (1.0 / hyper.temperature, hyper.margin);
         let scale = 1.0 / anchors.max(1) as f32;
@@ -372,11 +320,11 @@ impl<B: Backend> DeviceTrainee<B> {
             }
         }
         let d_unit = &self.d_unit().0;
-        let buffers = [&work.similarities.0, &work.unit.0, d_unit];
+        let buffers = [&work.similarities.0, &work.forward.unit.0, d_unit];
         backend.run(Product::new(similarities, others, 0), &buffers)?;
         backend.run(Product::new(similarities.t(), own, batch.anchors * width), &buffers)?;
         let sizes = kernels::normalise_backward::Sizes { rows: u(n), width: u(width) };
-        backend.run(sizes, &[&work.unit.0, &work.norms.0, d_unit])
+        backend.run(sizes, &[&work.forward.unit.0, &work.forward.norms.0, d_unit])
     }
 
     /// Gradient by what is normalised: that of the last layer's output, or of the pooled vectors.
@@ -396,13 +344,19 @@ impl<B: Backend> DeviceTrainee<B> {
             let (width, depth) = (bias.len, weight.len / bias.len);
             let d = &work.d_outputs[l].0;
             if l + 1 < layers.len() {
-                let sizes = kernels::activation_backward::Sizes::from(self.activation(batch, l, width));
-                backend.run(sizes, &[&work.outputs[l].0, d])?;
+                let sizes = kernels::activation_backward::Sizes::from(activation_sizes(
+                    &self.model,
+                    n,
+                    width,
+                    l,
+                    Some(batch.dropout_seed),
+                ));
+                backend.run(sizes, &[&work.forward.outputs[l].0, d])?;
             }
             let [d_weight, d_bias] = &work.d_layers[l];
             let d_part = Part::new(n, width);
             let product = Product::new(d_part.t(), Part::new(n, depth), 0);
-            backend.run(product, &[d, &work.inputs[l].0, &d_weight.0])?;
+            backend.run(product, &[d, &work.forward.inputs[l].0, &d_weight.0])?;
             backend.run(kernels::column_sum::Sizes { rows: u(n), width: u(width) }, &[d, &d_bias.0])?;
             let below = if l == 0 { &work.d_pooled.0 } else { &work.d_outputs[l - 1].0 };
             backend.run(Product::new(d_part, Part::new(width, depth), 0), &[d, &weight.p, below])?;
@@ -418,7 +372,7 @@ impl<B: Backend> DeviceTrainee<B> {
         let Self { backend, work, .. } = self;
         let (rows, dim, tokens) = (u(batch.rows.len()), u(self.model.embedding_dim), u(batch.ids.len()));
         let d_pooled = self.d_pooled();
-        let buffers = [&on.segments, &on.occurrences, &on.text_of, &work.weights.0, d_pooled, &work.d_rows.0];
+        let buffers = [&on.segments, &on.occurrences, &on.text_of, &work.forward.weights.0, d_pooled, &work.d_rows.0];
         backend.run(kernels::pool_backward::Sizes { rows, dim }, &buffers)?;
         if !self.weighted {
             return Ok(());
@@ -427,7 +381,7 @@ impl<B: Backend> DeviceTrainee<B> {
         let buffers = [&self.tokens.p, &on.ids, &on.text_of, d_pooled, d_weights];
         backend.run(kernels::pool_weights_dots::Sizes { tokens, dim }, &buffers)?;
         let sizes = kernels::pool_weights_backward::Sizes { texts: u(batch.len()) };
-        backend.run(sizes, &[&on.starts, &work.weights.0, d_weights])?;
+        backend.run(sizes, &[&on.starts, &work.forward.weights.0, d_weights])?;
         let sizes = kernels::bucket_sum::Sizes { buckets: u(self.theta.len), tokens };
         backend.run(sizes, &[&on.buckets, d_weights, &work.d_theta.0])
     }

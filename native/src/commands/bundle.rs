@@ -58,7 +58,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     settings.check().map_err(|e| CliError::usage(e.to_string()))?;
     output::check_writable(&args.output)?;
     let events = read_events(&mut io::open(&args.events)?, &args.events.display().to_string())?;
-    let vectors = vectors(args, &events)?;
+    let vectors = vectors(args, ctx.global.device.as_deref(), &events)?;
     let similarity = vectors.as_ref().map_or(Similarity::Lexical, Similarity::Vectors);
     let (set, report) = generate(&events, similarity, &settings, args.seed)
         .map_err(|e| CliError::new(Exit::Data, format!("{}: {e}", args.events.display())))?;
@@ -80,9 +80,9 @@ fn per_source(flag: &str, numbers: &[usize]) -> CliResult<PerSource> {
     }
 }
 
-fn vectors(args: &Args, events: &[Event]) -> CliResult<Option<Embeddings>> {
+fn vectors(args: &Args, device: Option<&str>, events: &[Event]) -> CliResult<Option<Embeddings>> {
     if let Some(path) = &args.checkpoint {
-        return Loaded::read(path)?.embed(events).map(Some);
+        return Loaded::read(path)?.embed(device, events).map(Some);
     }
     if !args.own_embeddings {
         return Ok(None);

@@ -51,7 +51,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
 
     let (loaded, events) = rayon::join(|| Loaded::read(&args.checkpoint), || events(&args.events));
     let (loaded, events) = (loaded?, events?);
-    let embeddings = loaded.embed(&events)?;
+    let embeddings = loaded.embed(ctx.global.device.as_deref(), &events)?;
     let zeros = embeddings.vectors.chunks(embeddings.dim).filter(|row| row.iter().all(|x| *x == 0.0)).count();
     if zeros > 0 {
         ctx.reporter.warn(format!("{zeros} events have a zero vector: none of their words is known to the model"));

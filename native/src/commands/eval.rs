@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
-use crate::{io, table};
+use crate::{device, io, table};
 use crucible_core::data::{BundleSet, read_bundles};
 use crucible_core::eval::{self, BaselineComparison, Change, EvalHeader, Inputs, Item, Scoreboard, Summary};
 use crucible_core::guardrails::{Finding, Level, fingerprint};
@@ -63,9 +63,6 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let items_path = args.items.clone().unwrap_or_else(|| items_beside(&args.output));
     check_outputs(args, &items_path)?;
     let baseline = args.baseline_scoreboard.as_deref().map(read_scoreboard).transpose()?;
-    if ctx.global.device.as_deref().is_some_and(|d| d.starts_with("gpu") || d.starts_with("cuda")) {
-        ctx.reporter.warn("this kind of model is evaluated on the CPU, which takes no longer; --device has no effect");
-    }
 
     let (loaded, set) = rayon::join(|| Loaded::read(&args.checkpoint), || read_set(&args.eval_set));
     let ((set, file_hash), loaded) = (set?, loaded?);
@@ -87,7 +84,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let corpus = loaded.tokenise(&set.events)?;
     let tokenised = clock.elapsed();
     let clock = Instant::now();
-    let embeddings = loaded.checkpoint.encoder.embed(&corpus);
+    let (embeddings, device) = device::embed(ctx.global.device.as_deref(), &loaded.checkpoint.encoder, &corpus)?;
     let embedded = clock.elapsed();
 
     let clock = Instant::now();
@@ -98,7 +95,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         checkpoint: eval::Checkpoint { path: args.checkpoint.display().to_string(), hash: loaded.hash.clone() },
         model_conditions: loaded.conditions()?,
         timestamp: now(),
-        device: "cpu".to_owned(),
+        device,
     };
     let mut board = eval::scoreboard(&set, &embeddings, &scores, inputs);
     if let (Some(path), Some(baseline)) = (&args.baseline_scoreboard, &baseline) {

@@ -42,7 +42,8 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         let all = test.len();
         ctx.reporter.warn(format!("{again} of {all} test texts are training texts too: the probe has seen them"));
     }
-    let (known, asked) = (loaded.embed(&train)?, loaded.embed(&test)?);
+    let device = ctx.global.device.as_deref();
+    let (known, asked) = (loaded.embed(device, &train)?, loaded.embed(device, &test)?);
     let neighbours = args.k.map_or(NEIGHBOURS, NonZeroUsize::get);
     let result = probe::probe((&known, &train), (&asked, &test), neighbours)
         .map_err(|e| CliError::new(Exit::Error, e.to_string()))?;

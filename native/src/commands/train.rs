@@ -104,10 +104,6 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     };
     let bundles = PathBuf::from(needed(&config.data.bundles, "data.bundles", "--bundles FILE")?);
     let out = PathBuf::from(needed(&config.experiment.output_dir, "experiment.output_dir", "--output-dir DIR")?);
-    if config.device.kind.starts_with("gpu") || config.device.kind.starts_with("cuda") {
-        let message = format!("device {}: training on a GPU is not in this version", config.device.kind);
-        return Err(CliError::new(Exit::Device, message).advise("use --device cpu or auto"));
-    }
     if config.experiment.eval_every > 0 {
         let message = "experiment.eval_every: evaluating while training is not in this version";
         return Err(CliError::usage(message).advise("set it to 0 and run `crucible eval` on the checkpoint"));

@@ -90,6 +90,30 @@ fn a_stop_on_a_device_changes_nothing() {
     assert!(bytes(&end.state) == bytes(&want.state));
 }
 
+/// Every vector that `backend` gives, against the CPU's, and every verdict of an evaluation.
+fn embeds_alike<B: Backend>(backend: &B) {
+    for (case, config) in settings(8) {
+        let toy = Toy::new(toy().set, config.model.span_window);
+        let encoder = whole(&toy, &config).0.state.exported();
+        let want = encoder.embed(&toy.corpus);
+        let got = pollster::block_on(encoder.embed_on(backend, &toy.corpus)).unwrap_or_else(|e| panic!("{case}: {e}"));
+        assert_eq!((got.dim, got.vectors.len(), got.norms.len()), (want.dim, want.vectors.len(), want.norms.len()));
+        let numbers = got.vectors.iter().chain(&got.norms).zip(want.vectors.iter().chain(&want.norms));
+        for (got, want) in numbers {
+            assert!((got - want).abs() < 1e-5, "{case}: {got}, expected {want}");
+        }
+        let margins = |embeddings| crate::eval::score(&toy.set, embeddings);
+        for (got, want) in margins(&got).iter().zip(margins(&want)) {
+            assert!(got.passes() == want.passes() || want.margin.abs() <= 1e-6, "{case}: {got:?}, expected {want:?}");
+        }
+    }
+}
+
+#[test]
+fn twins_embed_alike() {
+    embeds_alike(&CpuBackend);
+}
+
 #[cfg(feature = "gpu")]
 mod gpu {
     use super::*;
@@ -134,6 +158,13 @@ mod gpu {
             let (_, want) = whole(&toy, &config);
             let (_, got) = on(make, &toy, &config, fresh(&toy, &config));
             same_curve(case, &got.metrics, &want.metrics, 1e-3);
+        }
+    }
+
+    #[test]
+    fn a_gpu_embeds_alike() {
+        if let Some(backend) = backend() {
+            embeds_alike(&backend);
         }
     }
 
