@@ -68,7 +68,9 @@ impl Global {
 fn device(text: &str) -> Result<String, String> {
     match crucible_core::config::is_device(text) {
         true => Ok(text.to_owned()),
-        false => Err("expected auto, cpu, gpu or gpu:N (cuda is accepted for gpu)".to_owned()),
+        false => {
+            Err("expected auto, cpu, gpu or gpu:N (cuda is accepted for gpu); `crucible devices` lists them".to_owned())
+        }
     }
 }
 

@@ -145,7 +145,8 @@ pub fn human_bytes(bytes: usize) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    if value.fract() == 0.0 { format!("{value} {}", UNITS[unit]) } else { format!("{value:.1} {}", UNITS[unit]) }
+    let value = format!("{value:.1}");
+    format!("{} {}", value.strip_suffix(".0").unwrap_or(&value), UNITS[unit])
 }
 
 /// Opens without unpacking. A folder is refused here: on some systems it opens and only fails when read.
@@ -273,6 +274,7 @@ mod tests {
 
     #[test]
     fn sizes_read_well() {
-        assert_eq!([10, 1024, 1536, 1 << 20].map(human_bytes), ["10 bytes", "1 KiB", "1.5 KiB", "1 MiB"]);
+        let said = [10, 1024, 1536, (1 << 20) - 1, 1 << 20].map(human_bytes);
+        assert_eq!(said, ["10 bytes", "1 KiB", "1.5 KiB", "1024 KiB", "1 MiB"]);
     }
 }

@@ -72,6 +72,21 @@ fn the_device_comes_from_environment_or_flag() {
 }
 
 #[test]
+fn devices_are_named_in_few_ways() {
+    let dir = Dir::new();
+    for device in ["auto", "cpu", "gpu", "gpu:0", "gpu:12", "cuda", "cuda:1"] {
+        let shown = dir.run(&["config", "show", "--json", "--device", device]).json();
+        assert_eq!(shown["config"]["device"]["type"], device);
+    }
+    for device in ["", "GPU", "gpu:", "gpu:-1", "gpu:+1", "gpu:x", "gpu:0:1", "gpu:70000", "cpu:0", "auto:1"] {
+        let ran = dir.run(&["config", "show", "--device", device]);
+        let message = ran.failed(2);
+        assert!(message.contains("expected auto, cpu, gpu or gpu:N"), "{device}: {message}");
+        assert!(message.contains("`crucible devices` lists them"), "{device}: {message}");
+    }
+}
+
+#[test]
 fn the_configuration_comes_from_flag_environment_or_folder() {
     let dir = Dir::new();
     dir.file("crucible.yaml", "training: {steps: 1}\n");

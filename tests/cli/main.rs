@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod devices;
 mod docs;
 mod eval;
 mod faults;

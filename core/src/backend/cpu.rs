@@ -17,6 +17,24 @@ enum Borrowed<'a> {
     Write(RefMut<'a, Vec<f32>>),
 }
 
+/// The widest vectors that kernels use on this processor, for people.
+#[must_use]
+pub fn instruction_set() -> &'static str {
+    match pulp::Arch::new() {
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V4(_) => "AVX-512",
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V3(_) => "AVX2",
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::Scalar => "SSE2",
+        #[cfg(target_arch = "aarch64")]
+        pulp::Arch::Neon(_) => "NEON",
+        #[cfg(target_arch = "wasm32")]
+        pulp::Arch::Simd128(_) => "SIMD128",
+        _ => "no vectors",
+    }
+}
+
 impl Backend for CpuBackend {
     type Buffer = CpuBuffer;
 

@@ -39,7 +39,11 @@ pub(super) fn validate(config: &Config) -> (Vec<Finding>, Vec<Finding>) {
     experiment(config, &mut bad);
     if !is_device(&config.device.kind) {
         let message = format!("`{}` is no device", config.device.kind);
-        bad.add(&["device.type"], message, Some("use `auto`, `cpu`, `gpu` or `gpu:N` (`cuda` is accepted for `gpu`)"));
+        bad.add(
+            &["device.type"],
+            message,
+            Some("use `auto`, `cpu`, `gpu` or `gpu:N` (`cuda` is accepted for `gpu`); `crucible devices` lists them"),
+        );
     }
     let g = &config.guardrails;
     if g.gradient_min >= g.gradient_max {
@@ -55,7 +59,11 @@ pub(super) fn validate(config: &Config) -> (Vec<Finding>, Vec<Finding>) {
 pub fn is_device(text: &str) -> bool {
     match text.split_once(':') {
         None => matches!(text, "auto" | "cpu" | "gpu" | "cuda"),
-        Some((kind, index)) => matches!(kind, "gpu" | "cuda") && index.parse::<u16>().is_ok(),
+        // `parse` alone would let a sign pass.
+        Some((kind, index)) => {
+            let digits = index.bytes().all(|byte| byte.is_ascii_digit());
+            matches!(kind, "gpu" | "cuda") && digits && index.parse::<u16>().is_ok()
+        }
     }
 }
 

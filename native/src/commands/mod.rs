@@ -16,6 +16,7 @@ pub mod bundle;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod devices;
 pub mod embed;
 pub mod eval;
 pub mod init;
@@ -48,6 +49,8 @@ pub enum Command {
     Probe(probe::Args),
     /// Write a model's vectors of events
     Embed(embed::Args),
+    /// List adapters, and which one `--device auto` takes
+    Devices(devices::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the manual page, or write one for each command
@@ -61,7 +64,7 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
-            Self::Completions(_) | Self::Man(_) => false,
+            Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -81,6 +84,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Eval(args) => eval::run(&args, ctx),
         Command::Probe(args) => probe::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
+        Command::Devices(args) => devices::run(&args, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
         Command::Man(args) => man::run(&args, ctx),
     }

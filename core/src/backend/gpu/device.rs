@@ -1,13 +1,18 @@
 //! Which adapter, and what it may be asked for.
 
+mod adapters;
+
 use super::faults::Faults;
 use crate::backend::BackendError;
+pub use adapters::{
+    AdapterDescription, AdapterFeatures, AdapterKind, AdapterLimits, Auto, CooperativeMatrix, SubgroupSizes, auto,
+};
 use std::fmt;
 
 /// Which adapter to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdapterChoice {
-    /// The strongest real GPU; never a software one. In a browser: what the browser gives.
+    /// What [`auto`] takes, if that is a GPU. In a browser: what the browser gives.
     Best,
     /// The one of that number in [`list`]; it may be a software one.
     Number(usize),
@@ -22,24 +27,6 @@ impl fmt::Display for AdapterChoice {
             Self::Number(number) => write!(f, "adapter number {number}"),
             Self::Software => f.write_str("software adapter"),
         }
-    }
-}
-
-/// An adapter, as `wgpu` describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdapterDescription {
-    /// The driver's name of it; browsers leave it empty.
-    pub name: String,
-    /// Vulkan, Metal, …
-    pub api: String,
-    /// Whether it computes on the CPU. Browsers don't tell.
-    pub software: bool,
-}
-
-impl fmt::Display for AdapterDescription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.name.is_empty() { "unnamed adapter" } else { &self.name };
-        write!(f, "{name} ({}{})", self.api, if self.software { ", software" } else { "" })
     }
 }
 
@@ -58,8 +45,7 @@ impl GpuDevice {
     /// # Errors
     /// When there is none of that kind, or it does not open.
     pub async fn open(choice: AdapterChoice) -> Result<Self, BackendError> {
-        let adapter = choose(choice).await?;
-        let description = describe(&adapter);
+        let (adapter, description) = choose(choice).await?;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("crucible"),
             required_limits: limits(&adapter),
@@ -103,13 +89,8 @@ fn limits(adapter: &wgpu::Adapter) -> wgpu::Limits {
     }
 }
 
-fn describe(adapter: &wgpu::Adapter) -> AdapterDescription {
-    let info = adapter.get_info();
-    AdapterDescription {
-        name: info.name,
-        api: info.backend.to_string(),
-        software: info.device_type == wgpu::DeviceType::Cpu,
-    }
+fn describe(number: usize, adapter: &wgpu::Adapter) -> AdapterDescription {
+    AdapterDescription::new(number, adapter, &limits(adapter))
 }
 
 fn instance() -> wgpu::Instance {
@@ -118,33 +99,36 @@ fn instance() -> wgpu::Instance {
 
 /// All adapters, strongest kind first; their places are the numbers of [`AdapterChoice::Number`]. Browsers list none.
 pub async fn list() -> Vec<AdapterDescription> {
-    adapters().await.iter().map(describe).collect()
+    described(&adapters().await)
+}
+
+fn described(adapters: &[wgpu::Adapter]) -> Vec<AdapterDescription> {
+    adapters.iter().enumerate().map(|(number, adapter)| describe(number, adapter)).collect()
 }
 
 async fn adapters() -> Vec<wgpu::Adapter> {
     let mut adapters = instance().enumerate_adapters(wgpu::Backends::all()).await;
     // The sort is stable: equals keep the order in which the system names them.
-    adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    });
+    adapters.sort_by_key(|adapter| AdapterKind::from(adapter.get_info().device_type));
     adapters
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-async fn choose(choice: AdapterChoice) -> Result<wgpu::Adapter, BackendError> {
+async fn choose(choice: AdapterChoice) -> Result<(wgpu::Adapter, AdapterDescription), BackendError> {
     let adapters = adapters().await;
-    let found: Vec<AdapterDescription> = adapters.iter().map(describe).collect();
-    let place = match choice {
-        AdapterChoice::Best => found.iter().position(|adapter| !adapter.software),
-        AdapterChoice::Software => found.iter().position(|adapter| adapter.software),
-        AdapterChoice::Number(number) => Some(number),
+    let found = described(&adapters);
+    let taken = match choice {
+        AdapterChoice::Best => auto(&found).adapter,
+        AdapterChoice::Software => found.iter().find(|adapter| adapter.is_software()),
+        AdapterChoice::Number(number) => found.get(number),
     };
-    place.and_then(|place| adapters.into_iter().nth(place)).ok_or_else(|| {
-        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let taken = taken.and_then(|taken| Some((adapters.get(taken.number)?.clone(), taken.clone())));
+    taken.ok_or_else(|| {
+        let say = |adapter: &AdapterDescription| match adapter.lacks.first() {
+            None => format!("gpu:{} {adapter}", adapter.number),
+            Some(lack) => format!("gpu:{} {adapter}: {lack}", adapter.number),
+        };
+        let found: Vec<String> = found.iter().map(say).collect();
         let found = if found.is_empty() { "no adapters".to_owned() } else { found.join(", ") };
         BackendError::NoDevice { wanted: choice.to_string(), found }
     })
@@ -152,14 +136,16 @@ async fn choose(choice: AdapterChoice) -> Result<wgpu::Adapter, BackendError> {
 
 /// A browser offers one adapter, and does not say what it is.
 #[cfg(target_arch = "wasm32")]
-async fn choose(choice: AdapterChoice) -> Result<wgpu::Adapter, BackendError> {
+async fn choose(choice: AdapterChoice) -> Result<(wgpu::Adapter, AdapterDescription), BackendError> {
     let options = wgpu::RequestAdapterOptions {
         power_preference: wgpu::PowerPreference::HighPerformance,
         force_fallback_adapter: choice == AdapterChoice::Software,
         ..wgpu::RequestAdapterOptions::default()
     };
-    instance()
+    let adapter = instance()
         .request_adapter(&options)
         .await
-        .map_err(|e| BackendError::NoDevice { wanted: choice.to_string(), found: e.to_string() })
+        .map_err(|e| BackendError::NoDevice { wanted: choice.to_string(), found: e.to_string() })?;
+    let description = describe(0, &adapter);
+    Ok((adapter, description))
 }
