@@ -7,6 +7,7 @@ mod docs;
 mod eval;
 mod faults;
 mod global;
+mod gpu;
 mod init;
 #[cfg(unix)]
 mod kill;
