@@ -1,7 +1,7 @@
 //! Matrix products over row-major slices.
 //!
 //! The right-hand side is packed into panels of columns, once for all who multiply with it; a tile of the output stays
-//! in registers while one panel streams past. Products are summed by `k` ascending, in spans of [`SPAN`], so that the
+//! in registers while one panel streams past. Products are summed by `k` ascending, in spans of 256, so that the
 //! bits do not depend on threads or on how rows are cut; they may depend on the instruction set, where one of them has
 //! no fused multiply-add.
 
