@@ -3,6 +3,7 @@
 //! Written from `shaders/` by `CRUCIBLE_BLESS=1 cargo test -p crucible-core --lib kernels`; not to be edited.
 
 /// `shaders/activation.wgsl`.
+#[rustfmt::skip]
 pub mod activation {
     use crate::kernels::{Access, Interface};
 
@@ -10,10 +11,7 @@ pub mod activation {
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [256, 1, 1],
         bindings: &[
-            Access::Uniform {
-                size: 24,
-                fields: &[("rows", 0), ("width", 4), ("kind", 8), ("seed", 12), ("threshold", 16), ("scale", 20)],
-            },
+            Access::Uniform { size: 24, fields: &[("rows", 0), ("width", 4), ("kind", 8), ("seed", 12), ("threshold", 16), ("scale", 20)] },
             Access::Read,
             Access::ReadWrite,
             Access::ReadWrite,
@@ -22,6 +20,7 @@ pub mod activation {
 }
 
 /// `shaders/activation_backward.wgsl`.
+#[rustfmt::skip]
 pub mod activation_backward {
     use crate::kernels::{Access, Interface};
 
@@ -29,10 +28,7 @@ pub mod activation_backward {
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [256, 1, 1],
         bindings: &[
-            Access::Uniform {
-                size: 24,
-                fields: &[("rows", 0), ("width", 4), ("kind", 8), ("seed", 12), ("threshold", 16), ("scale", 20)],
-            },
+            Access::Uniform { size: 24, fields: &[("rows", 0), ("width", 4), ("kind", 8), ("seed", 12), ("threshold", 16), ("scale", 20)] },
             Access::Read,
             Access::ReadWrite,
         ],
@@ -40,6 +36,7 @@ pub mod activation_backward {
 }
 
 /// `shaders/adamw.wgsl`.
+#[rustfmt::skip]
 pub mod adamw {
     use crate::kernels::{Access, Interface};
 
@@ -58,6 +55,7 @@ pub mod adamw {
 }
 
 /// `shaders/adamw_rows.wgsl`.
+#[rustfmt::skip]
 pub mod adamw_rows {
     use crate::kernels::{Access, Interface};
 
@@ -78,17 +76,23 @@ pub mod adamw_rows {
 }
 
 /// `shaders/add.wgsl`.
+#[rustfmt::skip]
 pub mod add {
     use crate::kernels::{Access, Interface};
 
     /// Workgroup size and bindings.
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [256, 1, 1],
-        bindings: &[Access::Uniform { size: 4, fields: &[("n", 0)] }, Access::Read, Access::ReadWrite],
+        bindings: &[
+            Access::Uniform { size: 4, fields: &[("n", 0)] },
+            Access::Read,
+            Access::ReadWrite,
+        ],
     };
 }
 
 /// `shaders/bucket_sum.wgsl`.
+#[rustfmt::skip]
 pub mod bucket_sum {
     use crate::kernels::{Access, Interface};
 
@@ -107,6 +111,7 @@ pub mod bucket_sum {
 }
 
 /// `shaders/clip.wgsl`.
+#[rustfmt::skip]
 pub mod clip {
     use crate::kernels::{Access, Interface};
 
@@ -126,17 +131,23 @@ pub mod clip {
 }
 
 /// `shaders/column_sum.wgsl`.
+#[rustfmt::skip]
 pub mod column_sum {
     use crate::kernels::{Access, Interface};
 
     /// Workgroup size and bindings.
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [64, 1, 1],
-        bindings: &[Access::Uniform { size: 8, fields: &[("rows", 0), ("width", 4)] }, Access::Read, Access::ReadWrite],
+        bindings: &[
+            Access::Uniform { size: 8, fields: &[("rows", 0), ("width", 4)] },
+            Access::Read,
+            Access::ReadWrite,
+        ],
     };
 }
 
 /// `shaders/info_nce.wgsl`.
+#[rustfmt::skip]
 pub mod info_nce {
     use crate::kernels::{Access, Interface};
 
@@ -146,17 +157,7 @@ pub mod info_nce {
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [64, 1, 1],
         bindings: &[
-            Access::Uniform {
-                size: 24,
-                fields: &[
-                    ("anchors", 0),
-                    ("candidates", 4),
-                    ("in_batch", 8),
-                    ("inverse_temperature", 12),
-                    ("margin", 16),
-                    ("scale", 20),
-                ],
-            },
+            Access::Uniform { size: 24, fields: &[("anchors", 0), ("candidates", 4), ("in_batch", 8), ("inverse_temperature", 12), ("margin", 16), ("scale", 20)] },
             Access::Read,
             Access::Read,
             Access::Read,
@@ -167,6 +168,7 @@ pub mod info_nce {
 }
 
 /// `shaders/normalise.wgsl`.
+#[rustfmt::skip]
 pub mod normalise {
     use crate::kernels::{Access, Interface};
 
@@ -187,6 +189,7 @@ pub mod normalise {
 }
 
 /// `shaders/normalise_backward.wgsl`.
+#[rustfmt::skip]
 pub mod normalise_backward {
     use crate::kernels::{Access, Interface};
 
@@ -205,6 +208,7 @@ pub mod normalise_backward {
 }
 
 /// `shaders/pool.wgsl`.
+#[rustfmt::skip]
 pub mod pool {
     use crate::kernels::{Access, Interface};
 
@@ -223,6 +227,7 @@ pub mod pool {
 }
 
 /// `shaders/pool_backward.wgsl`.
+#[rustfmt::skip]
 pub mod pool_backward {
     use crate::kernels::{Access, Interface};
 
@@ -242,6 +247,7 @@ pub mod pool_backward {
 }
 
 /// `shaders/pool_weights.wgsl`.
+#[rustfmt::skip]
 pub mod pool_weights {
     use crate::kernels::{Access, Interface};
 
@@ -259,6 +265,7 @@ pub mod pool_weights {
 }
 
 /// `shaders/pool_weights_backward.wgsl`.
+#[rustfmt::skip]
 pub mod pool_weights_backward {
     use crate::kernels::{Access, Interface};
 
@@ -275,6 +282,7 @@ pub mod pool_weights_backward {
 }
 
 /// `shaders/pool_weights_dots.wgsl`.
+#[rustfmt::skip]
 pub mod pool_weights_dots {
     use crate::kernels::{Access, Interface};
 
@@ -295,6 +303,7 @@ pub mod pool_weights_dots {
 }
 
 /// `shaders/product.wgsl`.
+#[rustfmt::skip]
 pub mod product {
     use crate::kernels::{Access, Interface};
 
@@ -310,22 +319,7 @@ pub mod product {
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [16, 16, 1],
         bindings: &[
-            Access::Uniform {
-                size: 44,
-                fields: &[
-                    ("n", 0),
-                    ("m", 4),
-                    ("d", 8),
-                    ("column_tiles", 12),
-                    ("a_start", 16),
-                    ("a_row", 20),
-                    ("a_column", 24),
-                    ("b_start", 28),
-                    ("b_row", 32),
-                    ("b_column", 36),
-                    ("out_start", 40),
-                ],
-            },
+            Access::Uniform { size: 44, fields: &[("n", 0), ("m", 4), ("d", 8), ("column_tiles", 12), ("a_start", 16), ("a_row", 20), ("a_column", 24), ("b_start", 28), ("b_row", 32), ("b_column", 36), ("out_start", 40)] },
             Access::Read,
             Access::Read,
             Access::ReadWrite,
@@ -334,6 +328,7 @@ pub mod product {
 }
 
 /// `shaders/similarity.wgsl`.
+#[rustfmt::skip]
 pub mod similarity {
     use crate::kernels::{Access, Interface};
 
@@ -358,6 +353,7 @@ pub mod similarity {
 }
 
 /// `shaders/square_sum.wgsl`.
+#[rustfmt::skip]
 pub mod square_sum {
     use crate::kernels::{Access, Interface};
 
@@ -377,6 +373,7 @@ pub mod square_sum {
 }
 
 /// `shaders/triplet.wgsl`.
+#[rustfmt::skip]
 pub mod triplet {
     use crate::kernels::{Access, Interface};
 
@@ -386,17 +383,7 @@ pub mod triplet {
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [64, 1, 1],
         bindings: &[
-            Access::Uniform {
-                size: 24,
-                fields: &[
-                    ("anchors", 0),
-                    ("candidates", 4),
-                    ("in_batch", 8),
-                    ("inverse_temperature", 12),
-                    ("margin", 16),
-                    ("scale", 20),
-                ],
-            },
+            Access::Uniform { size: 24, fields: &[("anchors", 0), ("candidates", 4), ("in_batch", 8), ("inverse_temperature", 12), ("margin", 16), ("scale", 20)] },
             Access::Read,
             Access::Read,
             Access::Read,

@@ -25,8 +25,9 @@ fn parse(name: &str, source: &str) -> naga::Module {
 fn render(name: &str, module: &naga::Module) -> String {
     let [entry] = module.entry_points.as_slice() else { panic!("{name}: expected one entry point") };
     assert_eq!(entry.name, "main", "{name}: the entry point's name");
-    let mut text =
-        format!("\n/// `shaders/{name}.wgsl`.\npub mod {name} {{\n    use crate::kernels::{{Access, Interface}};\n\n");
+    let mut text = format!(
+        "\n/// `shaders/{name}.wgsl`.\n#[rustfmt::skip]\npub mod {name} {{\n    use crate::kernels::{{Access, Interface}};\n\n"
+    );
     for (_, constant) in module.constants.iter() {
         let Some(constant_name) = &constant.name else { continue };
         let naga::Expression::Literal(literal) = module.global_expressions[constant.init] else { continue };
