@@ -11,6 +11,7 @@ pub mod context;
 pub mod device;
 pub mod error;
 pub mod exit;
+pub mod huge_pages;
 pub mod io;
 pub mod output;
 pub mod overrides;

@@ -9,7 +9,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
-use crate::{device, io, output};
+use crate::{device, huge_pages, io, output};
 use crucible_core::backend::BackendError;
 use crucible_core::config::{self, Config};
 use crucible_core::curriculum::{CELL_NAMES, CELLS, exposure};
@@ -162,7 +162,7 @@ pub fn run_seed(
     let vocab = inputs.tokenizer.vocab_size();
     let unusable = |e: crucible_core::encoder::EncoderError| CliError::usage(e.to_string());
     let state_path = dir.join(STATE);
-    let state = if resume && state_path.exists() {
+    let mut state = if resume && state_path.exists() {
         let bytes = io::read_bytes(&state_path, MAX_STATE_BYTES)?;
         let empty = StaticEncoder::zeros(&config.model, vocab).map_err(unusable)?;
         State::from_bytes(&bytes, &run_id, State::new(empty, &config.guardrails))
@@ -171,6 +171,8 @@ pub fn run_seed(
         let encoder = StaticEncoder::init(&config.model, vocab, &inputs.corpus, seed).map_err(unusable)?;
         State::new(encoder, &config.guardrails)
     };
+    let moments = &mut state.optimizer.tokens;
+    [&mut state.encoder.tokens, &mut moments.m, &mut moments.v].into_iter().for_each(|t| huge_pages::advise(t));
     let first = state.step;
     output::create_folder(dir)?;
     if !resume {

@@ -118,7 +118,7 @@ impl<'a> Space<'a> {
             let mut tile = Vec::new();
             for (members, table) in members.chunks(TILE.1).zip(&tables) {
                 tile.resize(block.len() * members.len(), 0.0);
-                matmul_block(&mut tile, View::new(&lhs, block.len(), dim), table, false);
+                matmul_block(&mut tile, View::new(&lhs, block.len(), dim), table, None);
                 for ((&query, top), scores) in block.iter().zip(&mut tops).zip(tile.chunks(members.len())) {
                     for (members, scores) in members.chunks(64).zip(scores.chunks(64)) {
                         let enough = |top: &Top| top.threshold() as f32 - slack;

@@ -137,9 +137,9 @@ fn orthonormal(columns: &[f32], dim: usize, out: &mut [f32]) {
     let rows = columns.len() / dim;
     let view = View::new(columns, rows, dim);
     let mut gram = vec![0f32; dim * dim];
-    matmul(&mut gram, view.t(), view, false);
+    matmul(&mut gram, view.t(), view);
     let inverse = inverse_cholesky(&gram, dim);
-    matmul(out, view, View::new(&inverse, dim, dim), false);
+    matmul(out, view, View::new(&inverse, dim, dim));
 }
 
 /// `R⁻¹` of `gram = Rᵀ·R`, upper triangular; zero columns where `gram` is singular.

@@ -210,9 +210,8 @@ impl Layer {
     /// `out = inputs · Wᵀ + b`; `inputs: [rows, in]`, `out: [rows, out]`.
     pub(crate) fn forward(&self, weight: &Packed, inputs: &[f32], out: &mut [f32]) {
         let width = self.bias.len();
-        out.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(&self.bias));
         let rows = out.len() / width;
-        matmul_block(out, View::new(inputs, rows, self.weight.len() / width), weight, true);
+        matmul_block(out, View::new(inputs, rows, self.weight.len() / width), weight, Some(&self.bias));
     }
 }
 

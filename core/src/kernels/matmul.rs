@@ -9,8 +9,6 @@ use crate::parallel;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// Columns of a panel: four of the widest vectors.
-const PANEL: usize = 64;
 /// Rows of the right-hand side that are packed and multiplied together: a panel of them stays near the core.
 const SPAN: usize = 256;
 
@@ -63,17 +61,16 @@ impl<'a> View<'a> {
     }
 }
 
-/// The scalar reference: `out = lhs · rhs` (or `out +=` with `accumulate`), sums in `f64`.
+/// The scalar reference: `out = lhs · rhs`, each row plus `bias` where there is one, sums in `f64`.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn reference(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, accumulate: bool) {
+pub fn reference(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, bias: Option<&[f32]>) {
     check(out, &lhs, (rhs.rows, rhs.cols));
     for row in 0..lhs.rows {
         for col in 0..rhs.cols {
             let sum: f64 = (0..lhs.cols).map(|k| f64::from(lhs.at(row, k)) * f64::from(rhs.at(k, col))).sum();
-            let cell = &mut out[row * rhs.cols + col];
-            *cell = if accumulate { *cell + sum as f32 } else { sum as f32 };
+            out[row * rhs.cols + col] = (sum + bias.map_or(0.0, |b| f64::from(b[col]))) as f32;
         }
     }
 }
@@ -85,6 +82,8 @@ pub struct Packed {
     data: Vec<f32>,
     rows: usize,
     cols: usize,
+    /// Columns of a panel: those of a tile, so that what a tile reads lies side by side.
+    panel: usize,
 }
 
 impl Packed {
@@ -102,58 +101,98 @@ impl Packed {
     /// When the view reaches past its data.
     pub fn pack(&mut self, rhs: View<'_>) {
         (self.rows, self.cols) = (rhs.rows, rhs.cols);
-        let panels = rhs.cols.div_ceil(PANEL);
-        self.data.resize(rhs.rows * panels * PANEL, 0.0);
+        self.panel = pulp::Arch::new().dispatch(PanelWidth);
+        match self.panel {
+            64 => self.fill::<64>(rhs),
+            16 => self.fill::<16>(rhs),
+            _ => self.fill::<8>(rhs),
+        }
+    }
+
+    fn fill<const P: usize>(&mut self, rhs: View<'_>) {
+        self.panel = P;
+        let panels = rhs.cols.div_ceil(P);
+        self.data.resize(rhs.rows * panels * P, 0.0);
         for first in (0..rhs.rows).step_by(SPAN) {
             let rows = SPAN.min(rhs.rows - first);
-            let span = &mut self.data[first * panels * PANEL..][..rows * panels * PANEL];
-            for (number, panel) in span.chunks_exact_mut(rows * PANEL).enumerate() {
-                pack_panel(panel, rhs, first, number * PANEL);
+            let span = &mut self.data[first * panels * P..][..rows * panels * P];
+            for (number, panel) in span.chunks_exact_mut(rows * P).enumerate() {
+                pack_panel::<P>(panel, rhs, first, number * P);
             }
         }
     }
 }
 
+/// Columns of a panel for the vectors at hand.
+struct PanelWidth;
+
+impl WithSimd for PanelWidth {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        vectors_a_row::<S>() * S::F32_LANES
+    }
+}
+
+/// Vectors of a tile's row: four where there are registers for them.
+#[inline(always)]
+const fn vectors_a_row<S: Simd>() -> usize {
+    if S::F32_LANES >= 16 { 4 } else { 2 }
+}
+
+/// Rows and columns of a square that is transposed at once, in registers.
+const SQUARE: usize = 8;
+
 /// Fills one panel with columns from `column` of rows from `first`.
-fn pack_panel(panel: &mut [f32], rhs: View<'_>, first: usize, column: usize) {
-    let cols = PANEL.min(rhs.cols - column);
-    let (lines, _) = panel.as_chunks_mut::<PANEL>();
-    if cols < PANEL {
+fn pack_panel<const P: usize>(panel: &mut [f32], rhs: View<'_>, first: usize, column: usize) {
+    let cols = P.min(rhs.cols - column);
+    let (lines, _) = panel.as_chunks_mut::<P>();
+    if cols < P {
         lines.as_flattened_mut().fill(0.0);
     }
     if rhs.col_stride == 1 {
         for (k, line) in lines.iter_mut().enumerate() {
             let from = &rhs.data[(first + k) * rhs.row_stride + column..];
-            match from.first_chunk::<PANEL>() {
-                Some(whole) if cols == PANEL => *line = *whole,
+            match from.first_chunk::<P>() {
+                Some(whole) if cols == P => *line = *whole,
                 _ => line[..cols].copy_from_slice(&from[..cols]),
             }
         }
     } else {
-        let depth = lines.len();
-        for j in 0..cols {
-            let from = &rhs.data[(column + j) * rhs.col_stride + first..][..depth];
-            for (line, x) in lines.iter_mut().zip(from) {
-                line[j] = *x;
+        for (number, lines) in lines.chunks_mut(SQUARE).enumerate() {
+            let column_from = |j: usize| &rhs.data[(column + j) * rhs.col_stride + first + number * SQUARE..];
+            for j in (0..cols).step_by(SQUARE) {
+                if lines.len() == SQUARE && j + SQUARE <= cols {
+                    let square: [[f32; SQUARE]; SQUARE] =
+                        std::array::from_fn(|i| *column_from(j + i).first_chunk().unwrap_or(&[0.0; SQUARE]));
+                    for (k, line) in lines.iter_mut().enumerate() {
+                        line[j..j + SQUARE].copy_from_slice(&std::array::from_fn::<f32, SQUARE, _>(|i| square[i][k]));
+                    }
+                } else {
+                    for j in j..cols.min(j + SQUARE) {
+                        lines.iter_mut().zip(column_from(j)).for_each(|(line, x)| line[j] = *x);
+                    }
+                }
             }
         }
     }
 }
 
-/// `out = lhs · rhs`, or `out += lhs · rhs` with `accumulate`; `out: [lhs.rows, rhs.cols]`, row-major.
+/// `out = lhs · rhs`; `out: [lhs.rows, rhs.cols]`, row-major. Its old content does not matter.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn matmul(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, accumulate: bool) {
+pub fn matmul(out: &mut [f32], lhs: View<'_>, rhs: View<'_>) {
     check(out, &lhs, (rhs.rows, rhs.cols));
-    matmul_packed(out, lhs, &Packed::new(rhs), accumulate);
+    matmul_packed(out, lhs, &Packed::new(rhs));
 }
 
 /// The same with a right-hand side that is packed already.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn matmul_packed(out: &mut [f32], lhs: View<'_>, rhs: &Packed, accumulate: bool) {
+pub fn matmul_packed(out: &mut [f32], lhs: View<'_>, rhs: &Packed) {
     check(out, &lhs, (rhs.rows, rhs.cols));
     if out.is_empty() {
         return;
@@ -163,7 +202,7 @@ pub fn matmul_packed(out: &mut [f32], lhs: View<'_>, rhs: &Packed, accumulate: b
         let first = number * block;
         let rows = out.len() / rhs.cols;
         let lhs = View { data: &lhs.data[(first * lhs.row_stride).min(lhs.data.len())..], rows, ..lhs };
-        matmul_block(out, lhs, rhs, accumulate);
+        matmul_block(out, lhs, rhs, None);
     });
 }
 
@@ -172,29 +211,43 @@ fn rows_a_block(rows: usize) -> usize {
     rows.div_ceil(4).clamp(1, 480)
 }
 
-/// The same on the calling thread.
+/// The same on the calling thread; with `bias: [rhs.cols]`, it is added to every row.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn matmul_block(out: &mut [f32], lhs: View<'_>, rhs: &Packed, accumulate: bool) {
+pub fn matmul_block(out: &mut [f32], lhs: View<'_>, rhs: &Packed, bias: Option<&[f32]>) {
     check(out, &lhs, (rhs.rows, rhs.cols));
+    if let Some(bias) = bias {
+        assert_eq!(bias.len(), rhs.cols, "a bias of {} numbers for {} columns", bias.len(), rhs.cols);
+    }
     if out.is_empty() {
         return;
     }
     if rhs.rows == 0 {
-        if !accumulate {
-            out.fill(0.0);
+        match bias {
+            Some(bias) => out.chunks_exact_mut(rhs.cols).for_each(|row| row.copy_from_slice(bias)),
+            None => out.fill(0.0),
         }
         return;
     }
-    pulp::Arch::new().dispatch(Product { out, lhs, rhs, accumulate });
+    pulp::Arch::new().dispatch(Product { out, lhs, rhs, onto: bias.map_or(Onto::Nothing, Onto::Row) });
 }
 
 struct Product<'a> {
     out: &'a mut [f32],
     lhs: View<'a>,
     rhs: &'a Packed,
-    accumulate: bool,
+    onto: Onto<'a>,
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy)]
+enum Onto<'a> {
+    Nothing,
+    /// Every row to this one.
+    Row(&'a [f32]),
+    /// What is there: earlier spans.
+    Old,
 }
 
 impl WithSimd for Product<'_> {
@@ -202,95 +255,93 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let panels = self.rhs.cols.div_ceil(PANEL);
-        let spans = self.rhs.data.chunks(SPAN * panels * PANEL);
-        for (number, span) in spans.enumerate() {
+        let Packed { data, cols, panel: width, .. } = self.rhs;
+        let panels = cols.div_ceil(*width);
+        for (number, span) in data.chunks(SPAN * panels * width).enumerate() {
             let first = number * SPAN;
-            let depth = span.len() / (panels * PANEL);
-            for (column, panel) in span.chunks_exact(depth * PANEL).enumerate() {
-                self.panel(simd, panel, first..first + depth, column * PANEL);
+            let depth = span.len() / (panels * width);
+            for (column, panel) in span.chunks_exact(depth * width).enumerate() {
+                let (depth, column) = (first..first + depth, column * width);
+                // The width of a panel was chosen by the same rule.
+                if vectors_a_row::<S>() == 4 {
+                    self.panel::<S, 4>(simd, panel, &depth, column);
+                } else {
+                    self.panel::<S, 2>(simd, panel, &depth, column);
+                }
             }
-            self.accumulate = true;
+            self.onto = Onto::Old;
         }
     }
 }
-
-/// Rows of a tile: six rows of four vectors, or of two where registers are half as many, leave room for the operands.
-const ROWS: usize = 6;
 
 impl Product<'_> {
-    /// Everything that one panel contributes.
+    /// Everything that one panel contributes. Six rows of sums leave room for the operands in the registers; fewer than
+    /// three don't keep the arithmetic busy, so the rest of the rows is taken in threes, fours and fives.
     #[inline(always)]
-    fn panel<S: Simd>(&mut self, simd: S, panel: &[f32], depth: Range<usize>, column: usize) {
-        if S::F32_LANES >= 16 {
-            self.parts::<S, 4>(simd, panel, depth, column);
-        } else {
-            self.parts::<S, 2>(simd, panel, depth, column);
-        }
-    }
-
-    /// The same, `V` vectors of a row at a time.
-    #[inline(always)]
-    fn parts<S: Simd, const V: usize>(&mut self, simd: S, panel: &[f32], depth: Range<usize>, column: usize) {
+    fn panel<S: Simd, const V: usize>(&mut self, simd: S, panel: &[f32], depth: &Range<usize>, column: usize) {
         let (vectors, _) = S::as_simd_f32s(panel);
-        let width = V * S::F32_LANES;
-        for part in 0..PANEL / width {
-            let column = column + part * width;
-            if column >= self.rhs.cols {
-                break;
-            }
-            let vectors = &vectors[part * V..];
-            let row = self.tiles::<S, ROWS, V>(simd, vectors, &depth, 0, column);
-            self.tiles::<S, 1, V>(simd, vectors, &depth, row, column);
+        let (lines, _) = vectors.as_chunks::<V>();
+        let rows = self.lhs.rows;
+        let last = match (rows, rows % 6) {
+            (0..6, _) => 0,
+            (_, 1) => rows - 7,
+            (_, 2) => rows - 8,
+            (_, rest) => rows - rest,
+        };
+        for row in (0..last).step_by(6) {
+            self.tile::<S, 6, V>(simd, lines, depth, row, column);
+        }
+        let mut row = last;
+        while row < rows {
+            row += match rows - row {
+                1 => self.tile::<S, 1, V>(simd, lines, depth, row, column),
+                2 => self.tile::<S, 2, V>(simd, lines, depth, row, column),
+                3 => self.tile::<S, 3, V>(simd, lines, depth, row, column),
+                5 => self.tile::<S, 5, V>(simd, lines, depth, row, column),
+                _ => self.tile::<S, 4, V>(simd, lines, depth, row, column),
+            };
         }
     }
 
-    /// As many tiles of `R` rows as fit from `row` on; returns the row after them.
+    /// The tile of `R` rows from `row` on; returns `R`.
     #[inline(always)]
-    fn tiles<S: Simd, const R: usize, const V: usize>(
+    fn tile<S: Simd, const R: usize, const V: usize>(
         &mut self,
         simd: S,
-        vectors: &[S::f32s],
+        lines: &[[S::f32s; V]],
         depth: &Range<usize>,
-        mut row: usize,
+        row: usize,
         column: usize,
     ) -> usize {
-        let View { data, rows, row_stride, col_stride, .. } = self.lhs;
-        let length = depth.len();
-        while row + R <= rows {
-            let sums: [[S::f32s; V]; R] = if col_stride == 1 {
-                let rows: [&[f32]; R] =
-                    std::array::from_fn(|i| &data[(row + i) * row_stride + depth.start..][..length]);
-                tile(simd, vectors, length, |k| std::array::from_fn(|i| rows[i][k]))
-            } else {
-                let lines = &data[depth.start * col_stride + row..];
-                tile(simd, vectors, length, |k| {
-                    let line = &lines[k * col_stride..][..R];
-                    std::array::from_fn(|i| line[i])
-                })
-            };
-            for (i, sums) in sums.into_iter().enumerate() {
-                let out = &mut self.out[(row + i) * self.rhs.cols..][..self.rhs.cols][column..];
-                store::<S, V>(simd, out, sums, self.accumulate);
-            }
-            row += R;
+        let View { data, row_stride, col_stride, .. } = self.lhs;
+        let sums: [[S::f32s; V]; R] = if col_stride == 1 {
+            let rows: [&[f32]; R] =
+                std::array::from_fn(|i| &data[(row + i) * row_stride + depth.start..][..lines.len()]);
+            sums(simd, lines, |k| std::array::from_fn(|i| rows[i][k]))
+        } else {
+            let columns = &data[depth.start * col_stride + row..];
+            sums(simd, lines, |k| {
+                let column = &columns[k * col_stride..][..R];
+                std::array::from_fn(|i| column[i])
+            })
+        };
+        for (i, sums) in sums.into_iter().enumerate() {
+            let out = &mut self.out[(row + i) * self.rhs.cols..][..self.rhs.cols][column..];
+            store::<S, V>(simd, out, sums, self.onto, column);
         }
-        row
+        R
     }
 }
 
-/// `sums[i][v] = Σ_k lhs(k)[i] · line_k[v]`, where the lines of `vectors` are a panel's.
+/// `sums[i][v] = Σ_k lhs(k)[i] · lines[k][v]`.
 #[inline(always)]
-fn tile<S: Simd, const R: usize, const V: usize>(
+fn sums<S: Simd, const R: usize, const V: usize>(
     simd: S,
-    vectors: &[S::f32s],
-    length: usize,
+    lines: &[[S::f32s; V]],
     lhs: impl Fn(usize) -> [f32; R],
 ) -> [[S::f32s; V]; R] {
-    let a_line = PANEL / S::F32_LANES;
     let mut sums = [[simd.splat_f32s(0.0); V]; R];
-    for k in 0..length {
-        let line = &vectors[k * a_line..][..V];
+    for (k, line) in lines.iter().enumerate() {
         let a = lhs(k);
         for i in 0..R {
             let a = simd.splat_f32s(a[i]);
@@ -303,18 +354,27 @@ fn tile<S: Simd, const R: usize, const V: usize>(
     std::array::from_fn(|i| std::array::from_fn(|v| sums[i][v]))
 }
 
-/// Writes or adds a tile's row to `out`, which may end within it.
+/// Writes a tile's row to `out`, which begins at `column` of its row and may end within the tile.
 #[inline(always)]
-fn store<S: Simd, const V: usize>(simd: S, out: &mut [f32], sums: [S::f32s; V], accumulate: bool) {
+fn store<S: Simd, const V: usize>(simd: S, out: &mut [f32], sums: [S::f32s; V], onto: Onto<'_>, column: usize) {
     let width = V * S::F32_LANES;
     if out.len() >= width {
         let (out, _) = S::as_mut_simd_f32s(&mut out[..width]);
-        for v in 0..V {
-            out[v] = if accumulate { simd.add_f32s(out[v], sums[v]) } else { sums[v] };
+        match onto {
+            Onto::Nothing => out.iter_mut().zip(sums).for_each(|(o, sum)| *o = sum),
+            Onto::Row(row) => {
+                let (row, _) = S::as_simd_f32s(&row[column..][..width]);
+                (0..V).for_each(|v| out[v] = simd.add_f32s(row[v], sums[v]));
+            }
+            Onto::Old => (0..V).for_each(|v| out[v] = simd.add_f32s(out[v], sums[v])),
         }
     } else {
-        for (o, sum) in out.iter_mut().zip(bytemuck::cast_slice::<S::f32s, f32>(&sums)) {
-            *o = if accumulate { *o + sum } else { *sum };
+        for (i, (o, sum)) in out.iter_mut().zip(bytemuck::cast_slice::<S::f32s, f32>(&sums)).enumerate() {
+            *o = match onto {
+                Onto::Nothing => *sum,
+                Onto::Row(row) => row[column + i] + sum,
+                Onto::Old => *o + sum,
+            };
         }
     }
 }
@@ -346,17 +406,20 @@ mod tests {
         for (m, n, k) in sizes {
             for (lt, rt) in [(false, false), (true, false), (false, true), (true, true)] {
                 let mut random = |len: usize| (0..len).map(|_| stream.symmetric(1.0)).collect::<Vec<_>>();
-                let (a, b, c) = (random(m * k), random(k * n), random(m * n));
+                let (a, b, c) = (random(m * k), random(k * n), random(n));
                 let lhs = if lt { View::new(&a, k, m).t() } else { View::new(&a, m, k) };
                 let rhs = if rt { View::new(&b, n, k).t() } else { View::new(&b, k, n) };
-                for accumulate in [false, true] {
-                    // Without `accumulate` the old content must not shine through, not even NaN.
-                    let start = if accumulate { c.clone() } else { vec![f32::NAN; m * n] };
-                    let (mut fast, mut slow) = (start.clone(), start);
-                    // What was packed before must not shine through either.
+                for bias in [None, Some(c.as_slice())] {
+                    // The old content must not shine through, not even NaN; nor what was packed before.
+                    let (mut fast, mut slow) = (vec![f32::NAN; m * n], vec![f32::NAN; m * n]);
                     packed.pack(rhs);
-                    matmul_packed(&mut fast, lhs, &packed, accumulate);
-                    reference(&mut slow, lhs, rhs, accumulate);
+                    matmul_block(&mut fast, lhs, &packed, bias);
+                    reference(&mut slow, lhs, rhs, bias);
+                    if bias.is_none() {
+                        let mut spread = vec![f32::NAN; m * n];
+                        matmul_packed(&mut spread, lhs, &packed);
+                        assert!(spread == fast, "[{m},{n},{k}]: blocks of rows change bits");
+                    }
                     for (i, (x, y)) in fast.iter().zip(&slow).enumerate() {
                         assert!((x - y).abs() <= 4e-5, "[{m},{n},{k}] {lt} {rt} at {i}: {x} and {y}");
                     }
@@ -373,11 +436,11 @@ mod tests {
         let (a, b) = (random(m * k), random(k * n));
         let packed = Packed::new(View::new(&b, k, n));
         let mut whole = vec![0.0; m * n];
-        matmul_block(&mut whole, View::new(&a, m, k), &packed, false);
+        matmul_block(&mut whole, View::new(&a, m, k), &packed, None);
         for rows in [1, 2, 5, 7, 12] {
             for (out, lhs) in whole.chunks(rows * n).zip(a.chunks(rows * k)) {
                 let mut part = vec![0.0; out.len()];
-                matmul_block(&mut part, View::new(lhs, lhs.len() / k, k), &packed, false);
+                matmul_block(&mut part, View::new(lhs, lhs.len() / k, k), &packed, None);
                 assert!(part == out, "blocks of {rows} rows");
             }
         }

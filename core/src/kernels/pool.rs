@@ -3,11 +3,11 @@
 //! Backward, the gradient of a table row is the weighted sum of its texts' gradients. Tokens come grouped by row
 //! (segments), so no two units of work add to one row: no atomics, one order of summation.
 
-use super::simd::{axpy, dot};
+use super::simd::{axpy, dot, prefetch};
 use super::table::{Argument, Uniform, bind, problem, uniform, words};
 
-/// Columns that are summed together, in registers.
-const COLUMNS: usize = 128;
+/// Rows are asked for this many terms before they are added.
+const AHEAD: usize = 8;
 
 /// Tokens of several texts, one after another.
 #[derive(Clone, Copy)]
@@ -38,7 +38,14 @@ pub fn reference(table: &[f32], dim: usize, ids: &[u32], weights: &[f32]) -> Vec
 #[inline(always)]
 pub fn forward(table: &[f32], ids: &[u32], weights: &[f32], out: &mut [f32]) {
     let dim = out.len();
-    weighted_sum(out, ids.iter().zip(weights).map(|(id, weight)| (*weight, &table[*id as usize * dim..][..dim])));
+    let row = |id: u32| &table[id as usize * dim..][..dim];
+    let terms = ids.iter().zip(weights).enumerate().map(|(at, (id, weight))| {
+        if let Some(later) = ids.get(at + AHEAD) {
+            prefetch(row(*later));
+        }
+        (*weight, row(*id))
+    });
+    weighted_sum(out, terms);
 }
 
 /// Gradient of one table row: `out = Σ_o weights[o] · d_pooled[text_of[o]]` over its occurrences (token positions).
@@ -55,7 +62,13 @@ pub fn backward(
 ) {
     let dim = out.len();
     let vector = |o: &u32| &d_pooled[text_of[*o as usize] as usize * dim..][..dim];
-    weighted_sum(out, occurrences.iter().map(|o| (weights[*o as usize], vector(o))));
+    let terms = occurrences.iter().enumerate().map(|(at, o)| {
+        if let Some(later) = occurrences.get(at + AHEAD) {
+            prefetch(vector(later));
+        }
+        (weights[*o as usize], vector(o))
+    });
+    weighted_sum(out, terms);
     if let Some(take) = &mut d_weights {
         for o in occurrences {
             take(*o, dot(row, vector(o)));
@@ -63,25 +76,22 @@ pub fn backward(
     }
 }
 
-/// `out = Σ weight · vector`, a block of columns at a time, so that the sums stay in registers.
+/// `out = Σ weight · vector`, in the order of the terms; four vectors at a time, so that many lines are under way.
 #[inline(always)]
-fn weighted_sum<'a>(out: &mut [f32], terms: impl Iterator<Item = (f32, &'a [f32])> + Clone) {
-    let (blocks, tail) = out.as_chunks_mut::<COLUMNS>();
-    let first = blocks.len() * COLUMNS;
-    for (number, out) in blocks.iter_mut().enumerate() {
-        let mut sums = [0f32; COLUMNS];
-        for (weight, vector) in terms.clone() {
-            if let Some(vector) = vector[number * COLUMNS..].first_chunk::<COLUMNS>() {
-                for (sum, x) in sums.iter_mut().zip(vector) {
-                    *sum += weight * x;
-                }
+fn weighted_sum<'a>(out: &mut [f32], mut terms: impl Iterator<Item = (f32, &'a [f32])>) {
+    out.fill(0.0);
+    let n = out.len();
+    loop {
+        let [a, b, c, d] = [terms.next(), terms.next(), terms.next(), terms.next()];
+        if let (Some((p, a)), Some((q, b)), Some((r, c)), Some((s, d))) = (a, b, c, d) {
+            let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
+            for i in 0..n {
+                out[i] = (((out[i] + p * a[i]) + q * b[i]) + r * c[i]) + s * d[i];
             }
+        } else {
+            [a, b, c].into_iter().flatten().for_each(|(weight, vector)| axpy(out, weight, vector));
+            return;
         }
-        *out = sums;
-    }
-    tail.fill(0.0);
-    for (weight, vector) in terms {
-        axpy(tail, weight, &vector[first..]);
     }
 }
 

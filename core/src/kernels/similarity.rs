@@ -46,7 +46,7 @@ pub fn reference(a: &[f32], b: &[f32], out: &mut [f32], n: usize, m: usize, d: u
 /// # Panics
 /// When a slice does not have the length of its shape.
 pub fn fast(a: &[f32], b: &[f32], out: &mut [f32], n: usize, m: usize, d: usize) {
-    matmul(out, View::new(a, n, d), View::new(b, m, d).t(), false);
+    matmul(out, View::new(a, n, d), View::new(b, m, d).t());
 }
 
 /// [`reference`] behind the kernel's bindings.

@@ -11,7 +11,7 @@ use crate::kernels::adamw::{self, Step};
 use crate::kernels::matmul::{Packed, View, matmul_block, matmul_packed};
 use crate::kernels::pool::{self, Texts};
 use crate::kernels::pool_weights;
-use crate::kernels::simd::{dot, widest};
+use crate::kernels::simd::{dot, prefetch, widest};
 use crate::kernels::{dropout, info_nce, triplet};
 use crate::parallel;
 
@@ -191,7 +191,7 @@ impl Trainee {
         // Without clipping, a row moves as soon as its gradient is known, while both are in the cache.
         let at_once = (hyper.clip <= 0.0).then(|| rate(1.0));
         let (loss, d_theta, squares) = self.compute(batch, hyper, at_once.as_ref());
-        let norm = self.gradient_norm(squares, &d_theta);
+        let norm = (squares + square(&d_theta)).sqrt();
         let clip = if hyper.clip > 0.0 && norm > hyper.clip { hyper.clip / norm } else { 1.0 };
         let update = at_once.unwrap_or_else(|| rate(clip));
         self.update_dense(&update, &d_theta);
@@ -201,7 +201,7 @@ impl Trainee {
         StepStats { loss, gradient_norm: norm }
     }
 
-    /// The mean loss and the gradient: that of θ and the rows' sum of squares are returned, the rest lies in the
+    /// The mean loss and the gradient: that of θ and the others' sum of squares are returned, the rest lies in the
     /// workspace. With `at_once` the table's rows are updated too, and their gradients are not kept.
     fn compute(&mut self, batch: &Batch, hyper: &Hyper, at_once: Option<&Update>) -> (f64, Vec<f32>, f64) {
         self.forward(batch);
@@ -236,9 +236,10 @@ impl Trainee {
         for packed in [&mut work.packed.forward, &mut work.packed.backward, &mut work.packed.inputs] {
             packed.resize_with(encoder.layers.len(), Packed::default);
         }
-        let layers = || encoder.layers.iter().map(Layer::matrix);
-        let forward = work.packed.forward.iter_mut().zip(layers().map(View::t));
-        pack(forward.chain(work.packed.backward.iter_mut().zip(layers())));
+        let Operands { forward, backward, .. } = &mut work.packed;
+        let layers = encoder.layers.iter().map(Layer::matrix).zip(forward).zip(backward);
+        // A transpose takes longer: each has the other kind beside it.
+        pack(layers.flat_map(|((w, forward), backward)| [(forward, w.t()), (backward, w)]));
         let packed = &work.packed.forward;
         let texts = Texts { ids: &batch.ids, starts: &batch.starts };
         let rows = block_rows(n, TEXTS);
@@ -317,7 +318,7 @@ impl Trainee {
         let tasks: Vec<_> = blocks.zip(losses.chunks_mut(together)).enumerate().collect();
         parallel::for_each(tasks, |(block, ((s, d_anchors), losses))| {
             let rows = losses.len();
-            matmul_block(s, View::new(&a[block * together * dim..][..rows * dim], rows, dim), candidates_t, false);
+            matmul_block(s, View::new(&a[block * together * dim..][..rows * dim], rows, dim), candidates_t, None);
             widest(
                 #[inline(always)]
                 || {
@@ -334,7 +335,7 @@ impl Trainee {
                     }
                 },
             );
-            matmul_block(d_anchors, View::new(s, rows, candidates), packed_candidates, false);
+            matmul_block(d_anchors, View::new(s, rows, candidates), packed_candidates, None);
         });
         losses.iter().map(|l| f64::from(*l)).sum::<f64>() / anchors.max(1) as f64
     }
@@ -360,13 +361,14 @@ impl Trainee {
         }
         parallel::for_each(tasks, |(first, d_pooled, mut outputs)| {
             let rows = d_pooled.len() / dim;
-            let mut d = vec![0.0; rows * out_dim];
+            // Without a head, its output is the pooled vector.
+            let d = outputs.last_mut().map_or(&mut *d_pooled, |o| &mut **o);
             // A block may hold anchors, then candidates.
             let split = anchors.saturating_sub(first).min(rows);
             d[..split * out_dim].copy_from_slice(&d_anchors[first.min(anchors) * out_dim..][..split * out_dim]);
             if split < rows {
                 let columns = first + split - anchors..first + rows - anchors;
-                matmul_block(&mut d[split * out_dim..], similarities.columns(columns).t(), a, false);
+                matmul_block(&mut d[split * out_dim..], similarities.columns(columns).t(), a, None);
             }
             widest(
                 #[inline(always)]
@@ -379,11 +381,12 @@ impl Trainee {
                     }
                 },
             );
-            head_backward(encoder, weights, &mut outputs, d, d_pooled, first, batch.dropout_seed);
+            head_backward(encoder, weights, &mut outputs, d_pooled, first, batch.dropout_seed);
         });
     }
 
-    /// Gradients of weights and biases, and of the batch's table rows and token weights; returns the rows' sum of squares.
+    /// Gradients of weights and biases, and of the batch's table rows and token weights; returns the sum of squares of all
+    /// but the last.
     fn backward_parameters(&mut self, batch: &Batch, at_once: Option<&Update>) -> f64 {
         let Self { encoder, optimizer, work } = self;
         let StaticEncoder { config, tokens, layers, .. } = encoder;
@@ -404,7 +407,7 @@ impl Trainee {
             d_weights = rest;
             tasks.push((stretch, d_rows.next().unwrap_or_default(), own, square));
         }
-        parallel::join(
+        let (of_layers, ()) = parallel::join(
             || layer_gradients(layers, batch.len(), outputs, &packed.inputs, d_layers),
             || {
                 parallel::for_each(tasks, |(mut stretch, d_rows, d_weights, square)| {
@@ -415,7 +418,7 @@ impl Trainee {
                 });
             },
         );
-        squares.into_iter().sum()
+        squares.into_iter().chain(of_layers).sum()
     }
 
     /// Gradient of θ.
@@ -438,17 +441,6 @@ impl Trainee {
             }
         }
         sums.into_iter().map(|x| x as f32).collect()
-    }
-
-    fn gradient_norm(&self, rows: f64, d_theta: &[f32]) -> f64 {
-        let square = |x: &[f32]| {
-            f64::from(widest(
-                #[inline(always)]
-                || dot(x, x),
-            ))
-        };
-        let of_layers = self.work.d_layers.iter().flatten().map(|g| square(g));
-        (rows + of_layers.sum::<f64>() + square(d_theta)).sqrt()
     }
 
     /// Moves weights, biases and θ.
@@ -581,9 +573,13 @@ impl Stretch<'_> {
         squares
     }
 
-    /// Moves row `i` of these by its gradient.
+    /// Moves row `i` of these by its gradient, and asks for the next one.
     #[inline(always)]
     fn update(&mut self, i: usize, dim: usize, update: &Update, d: &[f32]) {
+        if let Some(next) = self.rows.get(i + 1) {
+            let at = (*next as usize - self.base) * dim;
+            [&self.p, &self.m, &self.v].into_iter().for_each(|part| prefetch(&part[at..at + dim]));
+        }
         let at = self.rows[i] as usize - self.base;
         let mut factor = 1.0;
         if self.decay != 0.0 {
@@ -596,20 +592,29 @@ impl Stretch<'_> {
     }
 }
 
-/// Gradients of weights and biases from those by the layers' outputs.
+/// `Σ x²`.
+fn square(x: &[f32]) -> f64 {
+    f64::from(widest(
+        #[inline(always)]
+        || dot(x, x),
+    ))
+}
+
+/// Gradients of weights and biases from those by the layers' outputs; returns each layer's sum of squares.
 fn layer_gradients(
     layers: &[Layer],
     n: usize,
     outputs: &[Vec<f32>],
     inputs: &[Packed],
     d_layers: &mut Vec<[Vec<f32>; 2]>,
-) {
+) -> Vec<f64> {
     d_layers.resize_with(layers.len(), Default::default);
-    let tasks: Vec<_> = layers.iter().zip(outputs).zip(inputs).zip(d_layers).collect();
-    parallel::for_each(tasks, |(((layer, d), inputs), [d_weight, d_bias])| {
+    let mut squares = vec![0.0; layers.len()];
+    let tasks: Vec<_> = layers.iter().zip(outputs).zip(inputs).zip(d_layers).zip(&mut squares).collect();
+    parallel::for_each(tasks, |((((layer, d), inputs), [d_weight, d_bias]), squares)| {
         let width = layer.bias.len();
         sized(d_weight, layer.weight.len());
-        matmul_packed(d_weight, View::new(d, n, width).t(), inputs, false);
+        matmul_packed(d_weight, View::new(d, n, width).t(), inputs);
         d_bias.clear();
         d_bias.resize(width, 0.0);
         widest(
@@ -620,7 +625,9 @@ fn layer_gradients(
                 }
             },
         );
+        *squares = square(d_weight) + square(d_bias);
     });
+    squares
 }
 
 /// Packs every view where it goes.
@@ -655,18 +662,17 @@ fn head_forward(
     }
 }
 
-/// Backward through the head: `d` is the gradient by its output; leaves the gradient by each layer's output in
-/// `outputs` and that by the pooled vectors in `d_pooled`.
+/// Backward through the head: the last of `outputs`, or `d_pooled` where there is no head, holds the gradient by its
+/// output; leaves the gradient by each layer's output in `outputs` and that by the pooled vectors in `d_pooled`.
 fn head_backward(
     encoder: &StaticEncoder,
     weights: &[Packed],
     outputs: &mut [&mut [f32]],
-    mut d: Vec<f32>,
     d_pooled: &mut [f32],
     first: usize,
     dropout_seed: u32,
 ) {
-    let through = (encoder.config.residual && !encoder.layers.is_empty()).then(|| d.clone());
+    let mut d = Vec::new();
     for (l, layer) in encoder.layers.iter().enumerate().rev() {
         let width = layer.bias.len();
         let depth = layer.weight.len() / width;
@@ -680,14 +686,18 @@ fn head_backward(
                     activation::backward(encoder.config.activation, outputs[l], &mut d);
                 },
             );
+            outputs[l].copy_from_slice(&d);
         }
-        outputs[l].copy_from_slice(&d);
-        d.resize(rows * depth, 0.0);
-        matmul_block(&mut d, View::new(outputs[l], rows, width), &weights[l], false);
+        let by_input = if l == 0 {
+            &mut *d_pooled
+        } else {
+            sized(&mut d, rows * depth);
+            &mut d
+        };
+        matmul_block(by_input, View::new(outputs[l], rows, width), &weights[l], None);
     }
-    d_pooled.copy_from_slice(&d);
-    if let Some(through) = through {
-        d_pooled.iter_mut().zip(&through).for_each(|(d, t)| *d += t);
+    if let (true, Some(through)) = (encoder.config.residual, outputs.last()) {
+        d_pooled.iter_mut().zip(&**through).for_each(|(d, t)| *d += t);
     }
 }
 
