@@ -18,4 +18,5 @@ pub mod parallel;
 pub mod probe;
 pub mod rng;
 pub mod sample;
+pub mod stats;
 pub mod train;

@@ -16,6 +16,7 @@ pub mod io;
 pub mod output;
 pub mod overrides;
 pub mod progress;
+pub mod scoreboards;
 pub mod signals;
 pub mod table;
 pub mod training;

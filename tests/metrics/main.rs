@@ -6,3 +6,4 @@ mod reference;
 mod sanity;
 mod schemas;
 mod speed;
+mod statistics;

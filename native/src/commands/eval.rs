@@ -5,16 +5,13 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
-use crate::{device, io, table};
+use crate::{device, io, scoreboards, table};
 use crucible_core::data::{BundleSet, read_bundles};
 use crucible_core::eval::{self, BaselineComparison, Change, EvalHeader, Inputs, Item, Scoreboard, Summary};
 use crucible_core::guardrails::{Finding, Level, fingerprint};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// A scoreboard larger than this is something else.
-const MAX_SCOREBOARD_BYTES: usize = 64 << 20;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -60,9 +57,9 @@ pub struct Args {
 /// Inputs that can't be read or used, outputs that can't be written, a baseline that measured something else.
 pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let started = Instant::now();
-    let items_path = args.items.clone().unwrap_or_else(|| items_beside(&args.output));
+    let items_path = args.items.clone().unwrap_or_else(|| scoreboards::items_beside(&args.output));
     check_outputs(args, &items_path)?;
-    let baseline = args.baseline_scoreboard.as_deref().map(read_scoreboard).transpose()?;
+    let baseline = args.baseline_scoreboard.as_deref().map(scoreboards::read).transpose()?;
 
     let (loaded, set) = rayon::join(|| Loaded::read(&args.checkpoint), || read_set(&args.eval_set));
     let ((set, file_hash), loaded) = (set?, loaded?);
@@ -138,19 +135,11 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     })
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("expected a share from 0 to 1, such as 0.02 for two points of a hundred".to_owned()),
     }
-}
-
-/// `X.json` to `X_items.jsonl`.
-fn items_beside(scoreboard: &Path) -> PathBuf {
-    let name = scoreboard.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-    let stem = stem.strip_suffix(".json").unwrap_or(stem);
-    scoreboard.with_file_name(format!("{stem}_items.jsonl"))
 }
 
 /// Both outputs can be written, and neither is an input or the other.
@@ -160,7 +149,7 @@ fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
         return Err(CliError::usage(message).advise("name a .jsonl, .jsonl.gz or .jsonl.zst file"));
     }
     let mut taken: Vec<(&str, &Path)> = vec![("--checkpoint", &args.checkpoint), ("--eval-set", &args.eval_set)];
-    let baseline_items = args.baseline_scoreboard.as_deref().map(items_beside);
+    let baseline_items = args.baseline_scoreboard.as_deref().map(scoreboards::items_beside);
     taken.extend(args.baseline_scoreboard.as_deref().map(|path| ("--baseline-scoreboard", path)));
     taken.extend(baseline_items.as_deref().map(|path| ("the baseline's items", path)));
     output::refuse_overwriting("--output", &args.output, &taken)?;
@@ -177,27 +166,19 @@ fn read_set(path: &Path) -> CliResult<(BundleSet, [u8; 32])> {
     Ok((set, file.sha256()?))
 }
 
-fn read_scoreboard(path: &Path) -> CliResult<Scoreboard> {
-    let bytes = io::read_bytes(path, MAX_SCOREBOARD_BYTES)?;
-    serde_json::from_slice(&bytes).map_err(|e| {
-        CliError::new(Exit::Data, format!("{} is no scoreboard: {e}", path.display()))
-            .advise("name the JSON file that `crucible eval --output` wrote")
-    })
-}
-
 /// The items beside a baseline, for the flips. A scoreboard says enough without them.
 fn baseline_items(scoreboard: &Path, ctx: &Context) -> Option<Vec<Item<'static>>> {
-    let path = items_beside(scoreboard);
+    let path = scoreboards::items_beside(scoreboard);
     if !path.exists() {
         ctx.reporter.detail(format!("no {}: bundles that changed sides are not counted", path.display()));
         return None;
     }
-    let read =
-        |path: &Path| -> CliResult<_> { Ok(eval::read_items(&mut *io::open(path)?, &path.display().to_string())?) };
-    read(&path).map_err(|e| ctx.reporter.warn(format!("bundles that changed sides are not counted: {e}"))).ok()
+    scoreboards::read_items(&path)
+        .map_err(|e| ctx.reporter.warn(format!("bundles that changed sides are not counted: {e}")))
+        .ok()
 }
 
-fn mismatch(path: &Path, finding: &Finding) -> CliError {
+pub(super) fn mismatch(path: &Path, finding: &Finding) -> CliError {
     let message = format!("{} {} against {}: {}", finding.id, finding.name, path.display(), finding.message);
     CliError::new(Exit::Fingerprint, message).advise(finding.advice.clone())
 }
@@ -229,7 +210,7 @@ fn changes(baseline: &BaselineComparison) -> impl Iterator<Item = (&'static str,
     overall.chain(baseline.by_tier.iter().map(|(tier, change)| (tier.name(), change)))
 }
 
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share))
 }
 
@@ -305,19 +286,6 @@ fn written(args: &Args, items: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn items_lie_beside_the_scoreboard() {
-        for (board, items) in [
-            ("a/x.json", "a/x_items.jsonl"),
-            ("x.json.gz", "x_items.jsonl"),
-            ("x", "x_items.jsonl"),
-            ("x.v2.json", "x.v2_items.jsonl"),
-            ("x.txt", "x.txt_items.jsonl"),
-        ] {
-            assert_eq!(items_beside(Path::new(board)), Path::new(items));
-        }
-    }
 
     #[test]
     fn thresholds_are_shares() {

@@ -13,6 +13,7 @@
 //! [`crate::output::check_writable`] before the work and poll [`crate::signals::Stop`] in it.
 
 pub mod bundle;
+pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod demo;
@@ -21,6 +22,7 @@ pub mod embed;
 pub mod eval;
 pub mod init;
 pub mod man;
+pub mod power;
 pub mod probe;
 pub mod train;
 
@@ -45,6 +47,10 @@ pub enum Command {
     Config(config::Action),
     /// Score a model on an eval set
     Eval(eval::Args),
+    /// Set two scoreboards side by side: flips, intervals, a verdict
+    Compare(compare::Args),
+    /// How many items or seeds it takes to see a change
+    Power(power::Args),
     /// Tell senses apart by a model's vectors: centroids and neighbours
     Probe(probe::Args),
     /// Write a model's vectors of events
@@ -64,6 +70,7 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
+            Self::Compare(_) | Self::Power(_) => false,
             Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
@@ -82,6 +89,8 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Train(args) => train::run(&args, ctx),
         Command::Config(action) => config::run(&action, ctx),
         Command::Eval(args) => eval::run(&args, ctx),
+        Command::Compare(args) => compare::run(&args, ctx),
+        Command::Power(args) => power::run(&args, ctx),
         Command::Probe(args) => probe::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
         Command::Devices(args) => devices::run(&args, ctx),

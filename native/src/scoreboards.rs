@@ -1,0 +1,57 @@
+//! Scoreboards and the items that lie beside them.
+
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::io;
+use crucible_core::eval::{self, Item, Scoreboard};
+use std::path::{Path, PathBuf};
+
+/// A scoreboard larger than this is something else.
+const MAX_SCOREBOARD_BYTES: usize = 64 << 20;
+
+/// `X.json` to `X_items.jsonl`.
+#[must_use]
+pub fn items_beside(scoreboard: &Path) -> PathBuf {
+    let name = scoreboard.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let stem = stem.strip_suffix(".json").unwrap_or(stem);
+    scoreboard.with_file_name(format!("{stem}_items.jsonl"))
+}
+
+/// Reads a scoreboard.
+///
+/// # Errors
+/// A file that can't be read, or is none (exit status 3).
+pub fn read(path: &Path) -> CliResult<Scoreboard> {
+    let bytes = io::read_bytes(path, MAX_SCOREBOARD_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|e| {
+        CliError::new(Exit::Data, format!("{} is no scoreboard: {e}", path.display()))
+            .advise("name the JSON file that `crucible eval --output` wrote")
+    })
+}
+
+/// Reads an items file.
+///
+/// # Errors
+/// A file that can't be read, and its faults by line.
+pub fn read_items(path: &Path) -> CliResult<Vec<Item<'static>>> {
+    Ok(eval::read_items(&mut *io::open(path)?, &path.display().to_string())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_lie_beside_the_scoreboard() {
+        for (board, items) in [
+            ("a/x.json", "a/x_items.jsonl"),
+            ("x.json.gz", "x_items.jsonl"),
+            ("x", "x_items.jsonl"),
+            ("x.v2.json", "x.v2_items.jsonl"),
+            ("x.txt", "x.txt_items.jsonl"),
+        ] {
+            assert_eq!(items_beside(Path::new(board)), Path::new(items));
+        }
+    }
+}
