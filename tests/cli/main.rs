@@ -12,3 +12,4 @@ mod init;
 #[cfg(unix)]
 mod kill;
 mod util;
+mod vectors;

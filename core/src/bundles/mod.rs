@@ -12,4 +12,5 @@ pub use generate::generate;
 pub use report::{GenerateReport, LeftOut, Why};
 pub use settings::{GenerateError, MAX_POOL_DEPTH, PerSource, Settings};
 pub use space::Similarity;
+pub(crate) use split::hold_out;
 pub use split::{SplitBy, split_events};
