@@ -15,6 +15,7 @@ pub mod guardrails;
 pub mod kernels;
 pub mod lexical;
 pub mod parallel;
+pub mod pools;
 pub mod probe;
 pub mod rng;
 pub mod sample;

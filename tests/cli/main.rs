@@ -11,5 +11,6 @@ mod gpu;
 mod init;
 #[cfg(unix)]
 mod kill;
+mod pool;
 mod util;
 mod vectors;

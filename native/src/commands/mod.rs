@@ -21,6 +21,7 @@ pub mod embed;
 pub mod eval;
 pub mod init;
 pub mod man;
+pub mod pool;
 pub mod probe;
 pub mod train;
 
@@ -49,6 +50,9 @@ pub enum Command {
     Probe(probe::Args),
     /// Write a model's vectors of events
     Embed(embed::Args),
+    /// Merge, split, count and filter pools of hard bundles
+    #[command(subcommand)]
+    Pool(pool::Action),
     /// List adapters, and which one `--device auto` takes
     Devices(devices::Args),
     /// Print a completion script for a shell
@@ -64,7 +68,7 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
-            Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Pool(_) | Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -84,6 +88,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Eval(args) => eval::run(&args, ctx),
         Command::Probe(args) => probe::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
+        Command::Pool(action) => pool::run(&action, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
         Command::Man(args) => man::run(&args, ctx),
