@@ -1,5 +1,34 @@
 //! Vectors of texts, one a row.
 
+use std::ops::Range;
+
+/// Unit vectors by number, wherever they lie: in memory, or in a file that is mapped into it.
+///
+/// Whatever lies behind, the same row is the same bits.
+pub trait UnitRows: Send + Sync {
+    /// Number of rows.
+    fn len(&self) -> usize;
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Numbers a row.
+    fn dim(&self) -> usize;
+    /// Copies row `index` to `out: [dim]`.
+    fn row_to(&self, index: usize, out: &mut [f32]);
+    /// All rows, `[n, dim]`, where they are in memory; copying blocks is a waste then.
+    fn whole(&self) -> Option<&[f32]>;
+
+    /// Copies consecutive rows to `out: [rows, dim]`.
+    fn block(&self, rows: Range<usize>, out: &mut [f32]) {
+        rows.zip(out.chunks_exact_mut(self.dim())).for_each(|(i, row)| self.row_to(i, row));
+    }
+    /// Copies the rows `rows` to `out: [rows, dim]`.
+    fn gather(&self, rows: &[u32], out: &mut [f32]) {
+        rows.iter().zip(out.chunks_exact_mut(self.dim())).for_each(|(&i, row)| self.row_to(i as usize, row));
+    }
+}
+
 /// Unit vectors, and how long they were before.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Embeddings {
@@ -33,6 +62,28 @@ pub(crate) fn normalise(row: &mut [f32]) -> f32 {
         row.fill(0.0);
     }
     norm as f32
+}
+
+impl UnitRows for Embeddings {
+    fn len(&self) -> usize {
+        self.norms.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn row_to(&self, index: usize, out: &mut [f32]) {
+        out.copy_from_slice(self.row(index));
+    }
+
+    fn whole(&self) -> Option<&[f32]> {
+        Some(&self.vectors)
+    }
+
+    fn block(&self, rows: Range<usize>, out: &mut [f32]) {
+        out.copy_from_slice(&self.vectors[rows.start * self.dim..rows.end * self.dim]);
+    }
 }
 
 impl Embeddings {
