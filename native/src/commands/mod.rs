@@ -21,6 +21,7 @@ pub mod embed;
 pub mod eval;
 pub mod init;
 pub mod man;
+pub mod mine;
 pub mod probe;
 pub mod train;
 
@@ -47,6 +48,8 @@ pub enum Command {
     Eval(eval::Args),
     /// Tell senses apart by a model's vectors: centroids and neighbours
     Probe(probe::Args),
+    /// Mine new killers from events, validated over many lineups
+    Mine(mine::Args),
     /// Write a model's vectors of events
     Embed(embed::Args),
     /// List adapters, and which one `--device auto` takes
@@ -64,7 +67,7 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
-            Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Mine(_) | Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -83,6 +86,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Config(action) => config::run(&action, ctx),
         Command::Eval(args) => eval::run(&args, ctx),
         Command::Probe(args) => probe::run(&args, ctx),
+        Command::Mine(args) => mine::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
