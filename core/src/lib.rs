@@ -14,6 +14,8 @@ pub mod eval;
 pub mod guardrails;
 pub mod kernels;
 pub mod lexical;
+pub mod mining;
+pub mod neighbours;
 pub mod parallel;
 pub mod pools;
 pub mod probe;

@@ -66,6 +66,14 @@ pub fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> CliResult<()
 /// # Errors
 /// As [`write_file`].
 pub fn write_json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<()> {
+    json_lines(path, values)?.commit()
+}
+
+/// A file of values as JSON Lines, not yet ended.
+///
+/// # Errors
+/// As [`AtomicFile::holding`].
+pub fn json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<AtomicFile> {
     let mut file = AtomicFile::create(path)?;
     for value in values {
         serde_json::to_writer(&mut file, value)
@@ -73,7 +81,7 @@ pub fn write_json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<()
             .and_then(|()| file.write_all(b"\n"))
             .map_err(|e| CliError::io("write", path, &e))?;
     }
-    file.commit()
+    Ok(file)
 }
 
 /// Finds out whether `path` can be written, before hours of work. Leaves nothing, not even its folder.

@@ -11,6 +11,7 @@ mod gpu;
 mod init;
 #[cfg(unix)]
 mod kill;
+mod mine;
 mod pool;
 mod util;
 mod vectors;

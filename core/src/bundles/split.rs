@@ -1,8 +1,8 @@
 //! Splitting events into a training part and a holdout, so that what belongs together stays together.
 
-use super::groups::normal_text;
 use crate::data::Event;
 use crate::lexical::hash;
+use crate::neighbours::normal_text;
 use crate::rng::Stream;
 use std::collections::BTreeMap;
 

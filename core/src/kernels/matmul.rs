@@ -14,6 +14,9 @@ const PANEL: usize = 64;
 /// Rows of the right-hand side that are packed and multiplied together: a panel of them stays near the core.
 const SPAN: usize = 256;
 
+/// Lines of a panel that are filled together from a transpose: 4 KiB.
+const LINES: usize = 16;
+
 /// A matrix inside a slice of `f32`, possibly transposed.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
@@ -130,11 +133,14 @@ fn pack_panel(panel: &mut [f32], rhs: View<'_>, first: usize, column: usize) {
             }
         }
     } else {
-        let depth = lines.len();
-        for j in 0..cols {
-            let from = &rhs.data[(column + j) * rhs.col_stride + first..][..depth];
-            for (line, x) in lines.iter_mut().zip(from) {
-                line[j] = *x;
+        // A few lines at a time stay near the core while all columns are written into them.
+        for (number, lines) in lines.chunks_mut(LINES).enumerate() {
+            let first = first + number * LINES;
+            for j in 0..cols {
+                let from = &rhs.data[(column + j) * rhs.col_stride + first..][..lines.len()];
+                for (line, x) in lines.iter_mut().zip(from) {
+                    line[j] = *x;
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ pub mod embed;
 pub mod eval;
 pub mod init;
 pub mod man;
+pub mod mine;
 pub mod pool;
 pub mod probe;
 pub mod train;
@@ -48,6 +49,8 @@ pub enum Command {
     Eval(eval::Args),
     /// Tell senses apart by a model's vectors: centroids and neighbours
     Probe(probe::Args),
+    /// Mine new killers from events, validated over many lineups
+    Mine(mine::Args),
     /// Write a model's vectors of events
     Embed(embed::Args),
     /// Merge, split, count and filter pools of hard bundles
@@ -68,7 +71,7 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
-            Self::Pool(_) | Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Pool(_) | Self::Mine(_) | Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -87,6 +90,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Config(action) => config::run(&action, ctx),
         Command::Eval(args) => eval::run(&args, ctx),
         Command::Probe(args) => probe::run(&args, ctx),
+        Command::Mine(args) => mine::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
         Command::Pool(action) => pool::run(&action, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
