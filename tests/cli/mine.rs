@@ -34,14 +34,19 @@ fn bundles_statistics_quarantine_and_review() {
     let dir = prepared();
     let out = ["--output", "out/o.jsonl", "--quarantine", "out/q.jsonl", "--review", "out/r.jsonl"];
     let ran = dir.run(&mine(&[&out[..], &["--mined-at", "today"]].concat()));
-    for part in ["candidates accepted", "threshold -0.0200", "Shuffled labels:", "candidates per second", "o_stats.json"] {
+    for part in
+        ["candidates accepted", "threshold -0.0200", "Shuffled labels:", "candidates per second", "o_stats.json"]
+    {
         assert!(ran.ok().contains(part), "{part}: {ran:?}");
     }
     assert!(!dir.path().join("out/o_resume_state.json").exists(), "the state goes when the run is finished");
     let stats: Value = serde_json::from_str(&dir.read("out/o_stats.json")).expect("JSON");
     let (mined, low) = (bundles(&dir, "out/o.jsonl"), bundles(&dir, "out/q.jsonl"));
     assert!(mined.len() > 100 && !low.is_empty(), "{} mined", mined.len());
-    assert_eq!((stats["written"].as_u64(), stats["quarantined"].as_u64()), (Some(mined.len() as u64), Some(low.len() as u64)));
+    assert_eq!(
+        (stats["written"].as_u64(), stats["quarantined"].as_u64()),
+        (Some(mined.len() as u64), Some(low.len() as u64))
+    );
     let rejected: u64 = stats["rejections"].as_object().expect("an object").values().filter_map(Value::as_u64).sum();
     assert_eq!(stats["candidates_tested"].as_u64(), stats["accepted"].as_u64().map(|n| n + rejected));
     assert!(stats["null"]["rate"].as_f64() > stats["pass_rate"].as_f64(), "{stats}");
@@ -50,7 +55,8 @@ fn bundles_statistics_quarantine_and_review() {
         assert_eq!((&m["tier"], &m["source"]), (&"tier3_adversarial".into(), &"tier3_organic_miner".into()));
         assert_eq!((&m["mined_at"], &m["scored_by"]), (&"today".into(), &serde_json::json!(["lexical"])));
         assert_eq!(m["lineups_tested"], 10);
-        let passes = m["lineup_dangers"].as_array().expect("a list").iter().filter(|d| d.as_f64() >= Some(-0.02)).count();
+        let passes =
+            m["lineup_dangers"].as_array().expect("a list").iter().filter(|d| d.as_f64() >= Some(-0.02)).count();
         assert_eq!(m["passes"].as_u64(), Some(passes as u64));
     }
     assert!(mined.iter().all(|b| b["metadata"]["passes"].as_u64() >= Some(3)));
@@ -60,14 +66,20 @@ fn bundles_statistics_quarantine_and_review() {
     assert_eq!(stats["suspects"].as_u64(), Some(suspects.len() as u64));
     assert!(!suspects.is_empty());
     for suspect in &suspects {
-        assert!(ids.contains(suspect["bundle_id"].as_str().expect("an id")) && suspect["verdict"].is_null(), "{suspect}");
+        assert!(
+            ids.contains(suspect["bundle_id"].as_str().expect("an id")) && suspect["verdict"].is_null(),
+            "{suspect}"
+        );
     }
     // What was mined is known to the next run, and `auto` follows it.
     let again = ["--output", "a.jsonl", "--existing-tier3", "out/o.jsonl", "--threshold", "auto", "--json"];
     let json = dir.run(&[&MINE[..3], &again].concat()).json();
     assert!(json["rejections"]["known_pair"].as_u64() >= Some(mined.len() as u64), "{json}");
     let calibration = &json["thresholds"][0]["calibration"];
-    assert_eq!((calibration["bundles"].as_u64(), calibration["quantile"].as_f64()), (Some(mined.len() as u64), Some(0.5)));
+    assert_eq!(
+        (calibration["bundles"].as_u64(), calibration["quantile"].as_f64()),
+        (Some(mined.len() as u64), Some(0.5))
+    );
     let mut dangers: Vec<f64> = mined.iter().filter_map(|b| b["metadata"]["danger_score"].as_f64()).collect();
     dangers.sort_by(f64::total_cmp);
     let middle = (dangers[(dangers.len() - 1) / 2] + dangers[dangers.len() / 2]) / 2.0;
@@ -85,9 +97,8 @@ fn threads_and_shards_end_in_the_same_bytes_and_seeds_do_not() {
     let one = run("1.jsonl", &["--threads", "1"]);
     assert!(one == run("2.jsonl", &["--threads", "2"]), "threads");
     assert!(one != run("s.jsonl", &["--seed", "43"]), "seeds");
-    let shards: Vec<String> = (1..=7)
-        .map(|i| run(&format!("p{i}.jsonl"), &["--shard", &format!("{i}/7"), "--batch", "40"]))
-        .collect();
+    let shards: Vec<String> =
+        (1..=7).map(|i| run(&format!("p{i}.jsonl"), &["--shard", &format!("{i}/7"), "--batch", "40"])).collect();
     assert!(shards.iter().all(|s| !s.is_empty()));
     assert_eq!(sorted(&shards), sorted(&[one.clone()]), "shards");
     // Hardest first: a shorter run is the start of a longer one.
@@ -185,7 +196,8 @@ fn on(dir: &Dir, events: &str, more: &[&str]) -> Ran {
 #[test]
 fn odd_events_are_told_by_name() {
     let dir = Dir::new();
-    let many: String = (10..60).map(|i| line(i, ["x#1", "x#2", "y#1"][i % 3], &format!("word{i} and word{}", i * 7))).collect();
+    let many: String =
+        (10..60).map(|i| line(i, ["x#1", "x#2", "y#1"][i % 3], &format!("word{i} and word{}", i * 7))).collect();
     // A sense with one event, one with one text, a lemma with one sense.
     let odd = line(0, "one#1", "alone") + &line(1, "two#1", "Twice  said") + &line(2, "two#1", "twice said");
     let json = on(&dir, &(odd.clone() + &many), &["--threshold", "-1"]).json();
@@ -197,7 +209,8 @@ fn odd_events_are_told_by_name() {
     // Nothing else: nothing to mine.
     std::fs::remove_file(dir.path().join("o.jsonl")).expect("is there");
     let ran = on(&dir, &odd, &[]);
-    for part in ["e.jsonl: no sense has two texts", "1 senses have one event (such as one#1)", "1 senses have one text"] {
+    for part in ["e.jsonl: no sense has two texts", "1 senses have one event (such as one#1)", "1 senses have one text"]
+    {
         assert!(ran.failed(3).contains(part), "{part}: {ran:?}");
     }
     for (bad, said) in [
@@ -247,8 +260,19 @@ mod kill {
     const KILLS: usize = 9;
 
     const RUN: [&str; 13] = [
-        "--output", "run/o.jsonl", "--quarantine", "run/q.jsonl", "--review", "run/r.jsonl", "--null-candidates", "20",
-        "--batch", "15", "--save-every", "0", "--quiet",
+        "--output",
+        "run/o.jsonl",
+        "--quarantine",
+        "run/q.jsonl",
+        "--review",
+        "run/r.jsonl",
+        "--null-candidates",
+        "20",
+        "--batch",
+        "15",
+        "--save-every",
+        "0",
+        "--quiet",
     ];
 
     fn files(dir: &Dir) -> Vec<String> {
@@ -312,8 +336,7 @@ mod kill {
         // Runs until there is something to resume, then asks it to stop.
         for tries in 0.. {
             assert!(tries < 20, "the run was never stopped in time");
-            let mut child =
-                run(&[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+            let mut child = run(&[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
             while !state.exists() && child.try_wait().expect("waits").is_none() {
                 std::thread::sleep(Duration::from_micros(200));
             }
