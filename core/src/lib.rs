@@ -17,6 +17,7 @@ pub mod lexical;
 pub mod mining;
 pub mod neighbours;
 pub mod parallel;
+pub mod pools;
 pub mod probe;
 pub mod rng;
 pub mod sample;

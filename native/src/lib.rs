@@ -18,6 +18,7 @@ pub mod progress;
 pub mod signals;
 pub mod table;
 pub mod training;
+pub mod vectors;
 
 use clap::Parser;
 use cli::Cli;

@@ -12,4 +12,6 @@ mod init;
 #[cfg(unix)]
 mod kill;
 mod mine;
+mod pool;
 mod util;
+mod vectors;

@@ -10,4 +10,5 @@ pub(crate) use generate::SIBLING_SENSES;
 pub use generate::generate;
 pub use report::{GenerateReport, LeftOut, Why};
 pub use settings::{GenerateError, MAX_POOL_DEPTH, PerSource, Settings};
+pub(crate) use split::hold_out;
 pub use split::{SplitBy, split_events};

@@ -147,10 +147,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// `X.json` to `X_items.jsonl`.
 fn items_beside(scoreboard: &Path) -> PathBuf {
-    let name = scoreboard.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-    let stem = stem.strip_suffix(".json").unwrap_or(stem);
-    scoreboard.with_file_name(format!("{stem}_items.jsonl"))
+    output::beside(scoreboard, "_items.jsonl")
 }
 
 /// Both outputs can be written, and neither is an input or the other.

@@ -22,6 +22,7 @@ pub mod eval;
 pub mod init;
 pub mod man;
 pub mod mine;
+pub mod pool;
 pub mod probe;
 pub mod train;
 
@@ -52,6 +53,9 @@ pub enum Command {
     Mine(mine::Args),
     /// Write a model's vectors of events
     Embed(embed::Args),
+    /// Merge, split, count and filter pools of hard bundles
+    #[command(subcommand)]
+    Pool(pool::Action),
     /// List adapters, and which one `--device auto` takes
     Devices(devices::Args),
     /// Print a completion script for a shell
@@ -67,7 +71,7 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
-            Self::Mine(_) | Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Mine(_) | Self::Pool(_) | Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -88,6 +92,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Probe(args) => probe::run(&args, ctx),
         Command::Mine(args) => mine::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
+        Command::Pool(action) => pool::run(&action, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
         Command::Man(args) => man::run(&args, ctx),
