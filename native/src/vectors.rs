@@ -167,14 +167,10 @@ impl Vectors {
         }
     }
 
-    /// What ranks and scores.
+    /// What ranks with them.
     #[must_use]
     pub fn similarity(&self) -> Similarity<'_> {
-        match &self.held {
-            Held::Nothing => Similarity::Lexical,
-            Held::Memory(embeddings) => Similarity::Vectors(embeddings),
-            Held::Mapped(rows) => Similarity::Rows(rows),
-        }
+        self.rows().map_or(Similarity::Lexical, Similarity::Vectors)
     }
 }
 

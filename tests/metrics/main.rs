@@ -3,6 +3,7 @@
 
 mod fixture;
 mod mining;
+mod neighbours;
 mod planted;
 mod reference;
 mod sanity;

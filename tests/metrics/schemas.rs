@@ -2,15 +2,18 @@
 
 use crucible_core::eval::{Item, Scoreboard};
 use crucible_core::guardrails::{Finding, Report};
+use crucible_core::mining::{MiningStats, Suspect};
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 4] {
+fn schemas() -> [(&'static str, Schema); 6] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
         ("guardrail_finding", schema_for!(Finding)),
         ("guardrail_report", schema_for!(Report)),
+        ("mining_stats", schema_for!(MiningStats)),
+        ("mining_suspect", schema_for!(Suspect)),
     ]
 }
 

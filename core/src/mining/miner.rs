@@ -386,7 +386,7 @@ impl<'a> Miner<'a> {
             let metadata = Metadata {
                 tier: Some(Tier::Adversarial),
                 danger_score: Some(candidate.danger),
-                source: Some("tier3_organic_miner".to_owned()),
+                source: Some(Metadata::ORGANIC.to_owned()),
                 expansion: None,
                 extra,
             };

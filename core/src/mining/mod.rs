@@ -37,4 +37,4 @@ pub use pools::Confuser;
 pub use review::{Reason, Suspect, suspects};
 pub use settings::{Settings, SettingsError};
 pub use shingles::Shingles;
-pub use stats::{Agreement, MiningStats, PassStrength, RunInfo, Seconds, Threshold, stats};
+pub use stats::{Agreement, MiningStats, RunInfo, Seconds, Threshold, stats};

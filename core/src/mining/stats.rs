@@ -7,21 +7,9 @@ use super::miner::Miner;
 use super::null::Null;
 use super::settings::Settings;
 use crate::eval::{Interval, wilson};
+use crate::pools::{Strength, StrengthCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// Pass strength of accepted bundles, by the share of lineups that pass (of 10: ultra 8 to 10, mid 5 to 7, low 2 to 4).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PassStrength {
-    /// From 80 % on.
-    pub ultra: u64,
-    /// From 50 % on.
-    pub mid: u64,
-    /// From 20 % on.
-    pub low: u64,
-    /// Fewer.
-    pub below: u64,
-}
 
 /// A model's threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -143,7 +131,7 @@ pub struct MiningStats {
     /// Tested candidates by lineups passed: 0 to all.
     pub pass_distribution: Vec<u64>,
     /// The written bundles by pass strength.
-    pub pass_strength: PassStrength,
+    pub pass_strength: StrengthCounts,
     /// Tested candidates without a confuser from within the lemma.
     pub none_within_lemma: u64,
     /// Rejected candidates, each once, by cause.
@@ -174,15 +162,9 @@ fn share(part: u64, all: u64) -> Option<f64> {
 #[must_use]
 pub fn stats(miner: &Miner<'_>, mined: &Mined, info: RunInfo) -> MiningStats {
     let (corpus, counts, settings) = (miner.corpus, &mined.counts, &miner.settings);
-    let mut strength = PassStrength::default();
+    let mut strength = StrengthCounts::default();
     for candidate in mined.accepted.iter().take(info.written) {
-        let tenths = 10 * candidate.passes as usize / settings.lineups;
-        *match tenths {
-            8.. => &mut strength.ultra,
-            5.. => &mut strength.mid,
-            2.. => &mut strength.low,
-            _ => &mut strength.below,
-        } += 1;
+        strength.count(Strength::of_passes(u64::from(candidate.passes), settings.lineups as u64));
     }
     let further = info.thresholds.iter().skip(1).zip(&counts.others_accept);
     let agreement = further

@@ -204,7 +204,12 @@ impl Search<'_> {
             }
         }
         let mut copies = Copies::default();
-        found.into_iter().map(|found| self.exact(&found, &mut copies).into_neighbours()).collect()
+        let mut exact = |mut found: Found| {
+            // Fewer are left to sort.
+            self.shrink(&mut found);
+            self.exact(&found, &mut copies).into_neighbours()
+        };
+        found.into_iter().map(&mut exact).collect()
     }
 
     /// How many a query keeps before it looks which of them still matter.
@@ -296,8 +301,12 @@ impl WithSimd for Scan<'_, '_> {
         let width = GROUP * S::F32_LANES;
         let mut threshold = simd.splat_f32s(self.found.threshold);
         for (number, group) in groups.iter().enumerate() {
-            let hit = group.map(|v| simd.greater_than_or_equal_f32s(v, threshold));
-            let any = simd.or_m32s(simd.or_m32s(hit[0], hit[1]), simd.or_m32s(hit[2], hit[3]));
+            // Written out: closures would not be compiled for these vectors.
+            let a = simd.greater_than_or_equal_f32s(group[0], threshold);
+            let b = simd.greater_than_or_equal_f32s(group[1], threshold);
+            let c = simd.greater_than_or_equal_f32s(group[2], threshold);
+            let d = simd.greater_than_or_equal_f32s(group[3], threshold);
+            let any = simd.or_m32s(simd.or_m32s(a, b), simd.or_m32s(c, d));
             if simd.first_true_m32s(any) < S::F32_LANES {
                 self.take(number * width, width);
                 threshold = simd.splat_f32s(self.found.threshold);

@@ -3,7 +3,7 @@
 use super::dense::Dense;
 use super::texts;
 use super::top::Top;
-use crate::embeddings::{Embeddings, UnitRows};
+use crate::embeddings::UnitRows;
 use crate::lexical::{Lexical, Sparse, cosine};
 use crate::parallel;
 
@@ -15,10 +15,8 @@ const FEW: usize = 6;
 pub enum Similarity<'a> {
     /// The lexical embedding, counted over the events' texts.
     Lexical,
-    /// Vectors, row i for event i: the events' own, or a checkpoint's.
-    Vectors(&'a Embeddings),
-    /// The same, wherever they lie.
-    Rows(&'a dyn UnitRows),
+    /// Vectors, row i for event i: the events' own, a checkpoint's, or those of a file.
+    Vectors(&'a dyn UnitRows),
 }
 
 impl<'a> Similarity<'a> {
@@ -27,8 +25,7 @@ impl<'a> Similarity<'a> {
     pub fn rows(self) -> Option<&'a dyn UnitRows> {
         match self {
             Self::Lexical => None,
-            Self::Vectors(vectors) => Some(vectors),
-            Self::Rows(rows) => Some(rows),
+            Self::Vectors(rows) => Some(rows),
         }
     }
 }

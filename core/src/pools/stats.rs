@@ -62,6 +62,19 @@ pub struct StrengthCounts {
     pub unknown: u64,
 }
 
+impl StrengthCounts {
+    /// Counts a bundle.
+    pub fn count(&mut self, strength: Option<Strength>) {
+        *match strength {
+            Some(Strength::Ultra) => &mut self.ultra,
+            Some(Strength::Mid) => &mut self.mid,
+            Some(Strength::Low) => &mut self.low,
+            Some(Strength::Weak) => &mut self.weak,
+            None => &mut self.unknown,
+        } += 1;
+    }
+}
+
 /// A tier, a pool, or all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatsGroup {
@@ -161,14 +174,7 @@ impl Group {
             Some(count) => *count += 1,
             None => drop(counts.by_source.insert(source.to_owned(), 1)),
         }
-        let strength = match Strength::of(metadata) {
-            Some(Strength::Ultra) => &mut counts.strength.ultra,
-            Some(Strength::Mid) => &mut counts.strength.mid,
-            Some(Strength::Low) => &mut counts.strength.low,
-            Some(Strength::Weak) => &mut counts.strength.weak,
-            None => &mut counts.strength.unknown,
-        };
-        *strength += 1;
+        counts.strength.count(Strength::of(metadata));
         for source in NegativeSource::ALL {
             let of = bundle.negatives.iter().filter(|(_, s)| *s == source).count() as u64;
             *counts.negatives.entry(source.name().to_owned()).or_default() += of;

@@ -44,6 +44,12 @@ impl Strength {
             Some(tested) => tested.as_u64()?,
             None => LINEUPS,
         };
+        Self::of_passes(passes, lineups)
+    }
+
+    /// Of so many passes of so many lineups; none where that makes no sense.
+    #[must_use]
+    pub fn of_passes(passes: u64, lineups: u64) -> Option<Self> {
         if lineups == 0 || passes > lineups {
             return None;
         }

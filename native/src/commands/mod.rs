@@ -71,7 +71,7 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
-            Self::Pool(_) | Self::Mine(_) | Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Mine(_) | Self::Pool(_) | Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }

@@ -85,7 +85,7 @@ pub(super) fn text(stats: &MiningStats, outputs: &Outputs) -> String {
         strength.ultra,
         strength.mid,
         strength.low,
-        if strength.below > 0 { format!(", {} below", strength.below) } else { String::new() }
+        if strength.weak > 0 { format!(", {} weak", strength.weak) } else { String::new() }
     );
     let r = &stats.rejections;
     let mut rows = vec![["rejected".to_owned(), "candidates".to_owned()]];
