@@ -98,6 +98,19 @@ impl fmt::Display for CliError {
 
 impl std::error::Error for CliError {}
 
+impl CliError {
+    /// The faults of several files in one error, if there are any.
+    ///
+    /// # Errors
+    /// All of them, with exit status 3.
+    pub fn of_all(faults: Vec<Faults>) -> CliResult<()> {
+        let errors: Vec<Self> = faults.into_iter().map(Self::from).collect();
+        let Some(advice) = errors.iter().map(|e| e.advice.clone()).reduce(Option::or) else { return Ok(()) };
+        let messages: Vec<String> = errors.into_iter().map(|e| e.message).collect();
+        Err(Self { exit: Exit::Data, message: messages.join("\n"), advice })
+    }
+}
+
 impl From<Faults> for CliError {
     fn from(faults: Faults) -> Self {
         let error = Self::new(Exit::Data, faults.to_string());

@@ -150,7 +150,7 @@ pub fn human_bytes(bytes: usize) -> String {
 }
 
 /// Opens without unpacking. A folder is refused here: on some systems it opens and only fails when read.
-fn open_raw(path: &Path) -> CliResult<File> {
+pub(crate) fn open_raw(path: &Path) -> CliResult<File> {
     let file = File::open(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => missing(path),
         _ => CliError::io("read", path, &e),

@@ -20,6 +20,7 @@ pub mod scoreboards;
 pub mod signals;
 pub mod table;
 pub mod training;
+pub mod vectors;
 
 use clap::Parser;
 use cli::Cli;

@@ -7,8 +7,9 @@
 use crate::error::{CliError, CliResult};
 use crate::io::Packing;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -65,6 +66,14 @@ pub fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> CliResult<()
 /// # Errors
 /// As [`write_file`].
 pub fn write_json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<()> {
+    json_lines(path, values)?.commit()
+}
+
+/// A file of values as JSON Lines, not yet ended.
+///
+/// # Errors
+/// As [`AtomicFile::holding`].
+pub fn json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<AtomicFile> {
     let mut file = AtomicFile::create(path)?;
     for value in values {
         serde_json::to_writer(&mut file, value)
@@ -72,7 +81,7 @@ pub fn write_json_lines<T: Serialize>(path: &Path, values: &[T]) -> CliResult<()
             .and_then(|()| file.write_all(b"\n"))
             .map_err(|e| CliError::io("write", path, &e))?;
     }
-    file.commit()
+    Ok(file)
 }
 
 /// Finds out whether `path` can be written, before hours of work. Leaves nothing, not even its folder.
@@ -126,6 +135,15 @@ pub fn refuse_overwriting(flag: &str, path: &Path, taken: &[(&str, &Path)]) -> C
         }
         None => Ok(()),
     }
+}
+
+/// A name beside `path`: `a/X.jsonl.gz` and `_items.jsonl` make `a/X_items.jsonl`.
+#[must_use]
+pub fn beside(path: &Path, end: &str) -> PathBuf {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = [".gz", ".zst", ".zstd"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
+    let stem = [".jsonl", ".json"].iter().find_map(|kind| stem.strip_suffix(kind)).unwrap_or(stem);
+    path.with_file_name(format!("{stem}{end}"))
 }
 
 /// Creates a folder and those above it.
@@ -230,6 +248,16 @@ impl AtomicFile {
     pub fn commit(self) -> CliResult<()> {
         commit_all([self])
     }
+
+    /// Packs the rest and syncs; the file has no name yet ([`appear_all`] gives it).
+    ///
+    /// # Errors
+    /// The disk is full or failed.
+    pub fn finish(self) -> CliResult<WholeFile> {
+        let Self { path, target, packer } = self;
+        let sink = finish(packer).map_err(|e| CliError::io("write", &path, &e))?;
+        Ok(WholeFile { path, target, sink })
+    }
 }
 
 /// Ends several files: all are on the disk before the first appears, so that a full one leaves none of them.
@@ -238,11 +266,51 @@ impl AtomicFile {
 /// As [`AtomicFile::commit`].
 pub fn commit_all<const N: usize>(files: [AtomicFile; N]) -> CliResult<()> {
     let mut whole = Vec::with_capacity(N);
-    for AtomicFile { path, target, packer } in files {
-        let sink = finish(packer).map_err(|e| CliError::io("write", &path, &e))?;
-        whole.push((path, target, sink));
+    for file in files {
+        whole.push(file.finish()?);
     }
-    for (path, target, sink) in whole {
+    appear_all(whole)
+}
+
+/// A file that is whole and on the disk, but has no name yet; dropped, it leaves nothing.
+pub struct WholeFile {
+    path: PathBuf,
+    target: PathBuf,
+    sink: Sink,
+}
+
+impl WholeFile {
+    /// The SHA-256 of its bytes, packed if it is packed; none where they went to a pipe or a device.
+    ///
+    /// # Errors
+    /// The bytes can't be read again.
+    pub fn sha256(&mut self) -> CliResult<Option<[u8; 32]>> {
+        let Sink::Temporary(file) = &mut self.sink else { return Ok(None) };
+        let file = file.as_file_mut();
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 256 << 10];
+        let mut read = || -> io::Result<()> {
+            file.rewind()?;
+            loop {
+                match file.read(&mut buffer) {
+                    Ok(0) => return Ok(()),
+                    Ok(count) => hash.update(&buffer[..count]),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                }
+            }
+        };
+        read().map_err(|e| CliError::io("read", &self.path, &e))?;
+        Ok(Some(hash.finalize().into()))
+    }
+}
+
+/// Gives whole files their names.
+///
+/// # Errors
+/// A folder can't be written; files that have their names by then keep them.
+pub fn appear_all(files: Vec<WholeFile>) -> CliResult<()> {
+    for WholeFile { path, target, sink } in files {
         appear(sink, &target).map_err(|e| CliError::io("write", &path, &e))?;
     }
     Ok(())
@@ -355,6 +423,33 @@ mod tests {
         assert_eq!(names(dir.path()), ["a.json"]);
         write_file(&path, b"new").expect("writes");
         assert_eq!(std::fs::read(&path).expect("reads"), b"new");
+    }
+
+    #[test]
+    fn a_whole_file_knows_its_hash_before_it_has_a_name() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for name in ["a.jsonl", "a.jsonl.gz"] {
+            let path = dir.path().join(name);
+            let mut file = AtomicFile::holding(&path, b"content\n").and_then(AtomicFile::finish).expect("writes");
+            let hash = file.sha256().expect("reads");
+            assert!(!path.exists());
+            appear_all(vec![file]).expect("appears");
+            assert_eq!(hash, Some(Sha256::digest(std::fs::read(&path).expect("reads")).into()), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_beside_a_file() {
+        for (path, wanted) in [
+            ("a/x.jsonl", "a/x_m.json"),
+            ("x.jsonl.zst", "x_m.json"),
+            ("x.json.gz", "x_m.json"),
+            ("x", "x_m.json"),
+            ("x.v2.json", "x.v2_m.json"),
+            ("x.txt", "x.txt_m.json"),
+        ] {
+            assert_eq!(beside(Path::new(path), "_m.json"), Path::new(wanted));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::io;
+use crate::{io, output};
 use crucible_core::eval::{self, Item, Scoreboard};
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,7 @@ const MAX_SCOREBOARD_BYTES: usize = 64 << 20;
 /// `X.json` to `X_items.jsonl`.
 #[must_use]
 pub fn items_beside(scoreboard: &Path) -> PathBuf {
-    let name = scoreboard.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-    let stem = stem.strip_suffix(".json").unwrap_or(stem);
-    scoreboard.with_file_name(format!("{stem}_items.jsonl"))
+    output::beside(scoreboard, "_items.jsonl")
 }
 
 /// Reads a scoreboard.

@@ -12,4 +12,7 @@ mod gpu;
 mod init;
 #[cfg(unix)]
 mod kill;
+mod mine;
+mod pool;
 mod util;
+mod vectors;

@@ -2,6 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files, settings and the clock")]
 
 mod fixture;
+mod mining;
+mod neighbours;
+mod planted;
 mod reference;
 mod sanity;
 mod schemas;

@@ -2,17 +2,20 @@
 
 use crucible_core::eval::{Item, Scoreboard};
 use crucible_core::guardrails::{Finding, Report};
+use crucible_core::mining::{MiningStats, Suspect};
 use crucible_core::stats::Comparison;
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 5] {
+fn schemas() -> [(&'static str, Schema); 7] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
         ("guardrail_finding", schema_for!(Finding)),
         ("guardrail_report", schema_for!(Report)),
         ("comparison", schema_for!(Comparison)),
+        ("mining_stats", schema_for!(MiningStats)),
+        ("mining_suspect", schema_for!(Suspect)),
     ]
 }
 

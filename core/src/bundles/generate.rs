@@ -3,19 +3,18 @@
 //! Random choices come from streams keyed by the sense's or the event's name, so threads do not matter and neither do
 //! events of other senses. Memory is events × pool depths; similarities of all pairs are never held.
 
-use super::groups::Groups;
 use super::report::{GenerateReport, Why};
 use super::settings::{GenerateError, PerSource, Settings};
-use super::space::{Similarity, Space};
 use crate::data::{Bundle, BundleSet, Event, Metadata, Negative, NegativeSource, tiers_of};
 use crate::lexical::hash;
+use crate::neighbours::{Groups, Neighbour, Similarity, Space};
 use crate::parallel;
 use crate::rng::Stream;
 use serde_json::Map;
 use std::collections::HashSet;
 
 /// How many senses count as siblings of one.
-pub(super) const SIBLING_SENSES: usize = 3;
+pub(crate) const SIBLING_SENSES: usize = 3;
 
 /// An event that may become an anchor.
 struct Anchor {
@@ -52,13 +51,10 @@ pub fn generate(
         return Err(GenerateError::DuplicateId(event.event_id.clone()));
     }
     let groups = Groups::new(events);
-    let space = match similarity {
-        Similarity::Lexical => Space::lexical(&groups.texts, &groups.text),
-        Similarity::Vectors(v) if v.len() != events.len() => {
-            return Err(GenerateError::Rows { vectors: v.len(), events: events.len() });
-        }
-        Similarity::Vectors(v) => Space::dense(&v.vectors, v.dim, &groups.text),
-    };
+    if let Some(vectors) = similarity.rows().map(|r| r.len()).filter(|n| *n != events.len()) {
+        return Err(GenerateError::Rows { vectors, events: events.len() });
+    }
+    let space = Space::new(similarity, &groups.texts, &groups.text);
     let mut report = GenerateReport {
         events: events.len(),
         distinct_texts: groups.texts.len(),
@@ -100,11 +96,7 @@ fn choose(
     let chosen = parallel::map(groups.by_sense.len(), |s| {
         let members = &groups.by_sense[s];
         let mut stream = Stream::new(seed, "bundle", hash(&[&groups.senses[s]]));
-        let mut sorted: Vec<(u32, u32)> = members.iter().map(|&e| (groups.text[e as usize], e)).collect();
-        sorted.sort_unstable();
-        let mut texts: Vec<&[(u32, u32)]> = sorted.chunk_by(|a, b| a.0 == b.0).collect();
-        // By first event: the numbers of texts depend on other senses.
-        texts.sort_unstable_by_key(|t| t[0].1);
+        let mut texts = groups.by_text(s);
         if texts.len() < 2 {
             let why = if members.len() < 2 { Why::SenseWithOneEvent } else { Why::SenseWithOneText };
             return members.iter().map(|&event| (event, Err(why))).collect::<Vec<_>>();
@@ -115,14 +107,14 @@ fn choose(
         let others = texts.len() - 1;
         let mut out = Vec::with_capacity(members.len());
         for (slot, text) in texts.iter().enumerate() {
-            for (rank, &(_, event)) in text.iter().enumerate() {
+            for (rank, &event) in text.iter().enumerate() {
                 if !kept.contains(&event) {
                     out.push((event, Err(Why::OverMaxPerSense)));
                     continue;
                 }
                 let positives = (0..settings.bundles_per_event.min(others)).map(|j| {
-                    let text = texts[(slot + 1 + (rank + j) % others) % texts.len()];
-                    text[stream.below(text.len())].1
+                    let text = &texts[(slot + 1 + (rank + j) % others) % texts.len()];
+                    text[stream.below(text.len())]
                 });
                 let positives = positives.collect();
                 out.push((event, Ok(Anchor { event, positives, pools: Default::default() })));
@@ -160,10 +152,13 @@ fn fill_pools(anchors: &mut [Anchor], groups: &Groups, space: &Space<'_>, settin
     let by_lemma: Vec<Vec<usize>> = grouped(&groups.lemma, groups.by_lemma.len());
     let by_sense: Vec<Vec<usize>> = grouped(&groups.sense, groups.by_sense.len());
     let events_of = |at: &[usize]| -> Vec<u32> { at.iter().map(|&i| anchors[i].event).collect() };
+    // Of one text, the nearest event alone.
+    let keys = Some(&groups.text[..]);
 
     let near = depth(NegativeSource::WithinLemma);
-    let within =
-        parallel::map(by_lemma.len(), |l| space.nearest(&events_of(&by_lemma[l]), &groups.by_lemma[l], near, &differ));
+    let within = parallel::map(by_lemma.len(), |l| {
+        space.nearest(&events_of(&by_lemma[l]), &groups.by_lemma[l], near, keys, &differ)
+    });
     let near = depth(NegativeSource::Sibling);
     let senses = if near == 0 { 0 } else { SIBLING_SENSES };
     let siblings = groups.siblings(space, senses, |s| !by_sense[s as usize].is_empty());
@@ -171,15 +166,16 @@ fn fill_pools(anchors: &mut [Anchor], groups: &Groups, space: &Space<'_>, settin
         let mut members: Vec<u32> =
             siblings[s].iter().flat_map(|&sense| &groups.by_sense[sense as usize]).copied().collect();
         members.sort_unstable();
-        space.nearest(&events_of(&by_sense[s]), &members, near, &differ)
+        space.nearest(&events_of(&by_sense[s]), &members, near, keys, &differ)
     });
     let everybody: Vec<u32> = (0..groups.text.len() as u32).collect();
     let queries: Vec<u32> = anchors.iter().map(|a| a.event).collect();
-    let cross = space.nearest(&queries, &everybody, depth(NegativeSource::CrossLemma), &other_lemma);
+    let cross = space.nearest(&queries, &everybody, depth(NegativeSource::CrossLemma), keys, &other_lemma);
 
     let indices = [by_lemma.concat(), by_sense.concat(), (0..anchors.len()).collect()];
     for (source, (at, found)) in indices.into_iter().zip([within.concat(), sibling.concat(), cross]).enumerate() {
-        at.into_iter().zip(found).for_each(|(i, pool)| anchors[i].pools[source] = pool);
+        let items = |pool: Vec<Neighbour>| pool.into_iter().map(|n| n.item).collect();
+        at.into_iter().zip(found).for_each(|(i, pool)| anchors[i].pools[source] = items(pool));
     }
 }
 

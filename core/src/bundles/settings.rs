@@ -1,13 +1,14 @@
 //! What a user may set about bundles, and what is refused.
 
 use crate::data::NegativeSource;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The deepest pool that negatives are drawn from: memory is events × depth.
 pub const MAX_POOL_DEPTH: usize = 512;
 
 /// One number for each source of negatives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerSource {
     /// Other senses of the anchor's lemma.

@@ -1,8 +1,8 @@
 //! Splitting events into a training part and a holdout, so that what belongs together stays together.
 
-use super::groups::normal_text;
 use crate::data::Event;
 use crate::lexical::hash;
+use crate::neighbours::normal_text;
 use crate::rng::Stream;
 use std::collections::BTreeMap;
 
@@ -29,8 +29,18 @@ pub fn split_events(events: &[Event], fraction: f64, seed: u64, by: SplitBy) -> 
     }
     let fraction = if fraction > 0.0 { fraction.min(1.0) } else { 0.0 };
     let target = (fraction * events.len() as f64).round() as usize;
-    let mut drawn: Vec<_> =
-        groups.into_iter().map(|(key, g)| (Stream::new(seed, "split", hash(&[&key.1])).bits(), key, g)).collect();
+    hold_out(groups, target, |key| Stream::new(seed, "split", hash(&[&key.1])))
+}
+
+/// Parts groups of indices into those of training and about `target` of the holdout, both ascending. Groups come in an
+/// order that each one's `stream` draws, and one that would take the holdout further past its size than it is now
+/// short of it is passed over.
+pub(crate) fn hold_out<K: Ord>(
+    groups: BTreeMap<K, Vec<usize>>,
+    target: usize,
+    stream: impl Fn(&K) -> Stream,
+) -> (Vec<usize>, Vec<usize>) {
+    let mut drawn: Vec<_> = groups.into_iter().map(|(key, group)| (stream(&key).bits(), key, group)).collect();
     drawn.sort_unstable();
     let (mut train, mut holdout) = (Vec::new(), Vec::new());
     for (_, _, group) in drawn {

@@ -1,15 +1,15 @@
 //! Bundles: an anchor, its positive and its negatives, as a set that stores each distinct event once.
 
-use super::event::{Event, RawEvent, lemma_of};
-use super::faults::{Fault, Faults};
-use super::lines::{parse_json, read_lines};
+mod read;
+
+pub use read::{read_bundles, stream_bundles};
+
+use super::event::Event;
 use super::tier::{Pool, Tier};
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-use std::fmt;
-use std::io::{BufRead, Write};
+use std::io::Write;
 
 /// The most negatives that one bundle may have.
 pub const MAX_NEGATIVES: usize = 4096;
@@ -66,6 +66,13 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// `source` of mined bundles.
+    pub const ORGANIC: &'static str = "tier3_organic_miner";
+    /// `source` of variants of legacy killers.
+    pub const EXPANSION_SOURCE: &'static str = "tier3_expansion";
+    /// `expansion` of the same.
+    pub const EXPANSION: &'static str = "tier3x";
+
     /// The pool of a tier3 bundle (SPEC §2); none for the other tiers.
     #[must_use]
     pub fn pool(&self) -> Option<Pool> {
@@ -73,9 +80,9 @@ impl Metadata {
             return None;
         }
         let source = self.source.as_deref();
-        Some(if source == Some("tier3_organic_miner") {
+        Some(if source == Some(Self::ORGANIC) {
             Pool::Organic
-        } else if self.expansion.as_deref() == Some("tier3x") || source == Some("tier3_expansion") {
+        } else if self.expansion.as_deref() == Some(Self::EXPANSION) || source == Some(Self::EXPANSION_SOURCE) {
             Pool::Expanded
         } else {
             Pool::Legacy
@@ -135,17 +142,40 @@ impl BundleSet {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        for bundle in &self.bundles {
-            serde_json::to_writer(&mut *out, &View { set: self, bundle })?;
-            out.write_all(b"\n")?;
+        self.write_some(0..self.bundles.len(), out)
+    }
+
+    /// Writes the bundles with these numbers, in this order.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    ///
+    /// # Panics
+    /// There is no bundle of that number.
+    pub fn write_some(&self, bundles: impl IntoIterator<Item = usize>, out: &mut dyn Write) -> std::io::Result<()> {
+        let event = |index: u32| &self.events[index as usize];
+        for bundle in bundles.into_iter().map(|i| &self.bundles[i]) {
+            let Bundle { bundle_id, metadata, extra, .. } = bundle;
+            let negatives = bundle.negatives.iter().map(|n| NegativeView(event(n.event), n.source)).collect();
+            let texts = (event(bundle.anchor), event(bundle.positive), negatives);
+            write_line(&View { bundle_id, texts, metadata, extra }, out)?;
         }
         Ok(())
     }
 }
 
+fn write_line(view: &View<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, view)?;
+    out.write_all(b"\n")
+}
+
+/// A bundle as it is written.
 struct View<'a> {
-    set: &'a BundleSet,
-    bundle: &'a Bundle,
+    bundle_id: &'a str,
+    /// Anchor, positive, negatives.
+    texts: (&'a Event, &'a Event, Vec<NegativeView<'a>>),
+    metadata: &'a Metadata,
+    extra: &'a Map<String, Value>,
 }
 
 struct NegativeView<'a>(&'a Event, NegativeSource);
@@ -183,242 +213,46 @@ impl Serialize for Metadata {
 
 impl Serialize for View<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let event = |index: u32| &self.set.events[index as usize];
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("bundle_id", &self.bundle.bundle_id)?;
-        map.serialize_entry("anchor", event(self.bundle.anchor))?;
-        map.serialize_entry("positive", event(self.bundle.positive))?;
-        let negatives: Vec<_> = self.bundle.negatives.iter().map(|n| NegativeView(event(n.event), n.source)).collect();
-        map.serialize_entry("negatives", &negatives)?;
-        map.serialize_entry("metadata", &self.bundle.metadata)?;
-        for (key, value) in &self.bundle.extra {
+        map.serialize_entry("bundle_id", self.bundle_id)?;
+        map.serialize_entry("anchor", self.texts.0)?;
+        map.serialize_entry("positive", self.texts.1)?;
+        map.serialize_entry("negatives", &self.texts.2)?;
+        map.serialize_entry("metadata", self.metadata)?;
+        for (key, value) in self.extra {
             map.serialize_entry(key, value)?;
         }
         map.end()
     }
 }
 
-/// Negatives as written: a list of events with `source`, or the prototype's object of lists by source.
-struct RawNegatives(Vec<(Event, NegativeSource)>);
-
-impl<'de> Deserialize<'de> for RawNegatives {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NegativesVisitor;
-        impl<'de> Visitor<'de> for NegativesVisitor {
-            type Value = RawNegatives;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of events, or an object of lists (within_lemma, sibling, cross_lemma)")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawNegatives, A::Error> {
-                let mut out = Vec::new();
-                while let Some(RawEvent { event, source }) = seq.next_element()? {
-                    let source = match source {
-                        None => NegativeSource::CrossLemma,
-                        Some(name) => source_named(&name)?,
-                    };
-                    out.push((event, source));
-                }
-                Ok(RawNegatives(out))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawNegatives, A::Error> {
-                let mut lists: [Vec<Event>; 3] = Default::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    lists[source_named::<A::Error>(&key)? as usize] = map.next_value()?;
-                }
-                let all = NegativeSource::ALL.into_iter().zip(lists);
-                Ok(RawNegatives(all.flat_map(|(s, list)| list.into_iter().map(move |e| (e, s))).collect()))
-            }
-        }
-        deserializer.deserialize_any(NegativesVisitor)
-    }
+/// A bundle with its events at hand, for reading a file line by line; [`BundleSet`] shares events instead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WholeBundle {
+    /// Unique within a file.
+    pub bundle_id: String,
+    /// The anchor.
+    pub anchor: Event,
+    /// Same sense as the anchor, another event.
+    pub positive: Event,
+    /// At least one, of other senses, each with where it came from.
+    pub negatives: Vec<(Event, NegativeSource)>,
+    /// Tier, danger, source.
+    pub metadata: Metadata,
+    /// Unknown fields of the bundle itself, carried through.
+    pub extra: Map<String, Value>,
 }
 
-fn source_named<E: de::Error>(name: &str) -> Result<NegativeSource, E> {
-    NegativeSource::ALL
-        .into_iter()
-        .find(|s| s.name() == name)
-        .ok_or_else(|| E::unknown_variant(name, &["within_lemma", "sibling", "cross_lemma"]))
-}
-
-impl<'de> Deserialize<'de> for Metadata {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MetadataVisitor;
-        impl<'de> Visitor<'de> for MetadataVisitor {
-            type Value = Metadata;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
-                let mut out = Metadata::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
-                        "tier" | "difficulty_tier" => out.tier = map.next_value()?,
-                        "danger_score" => out.danger_score = map.next_value()?,
-                        "source" => out.source = map.next_value()?,
-                        "expansion" => out.expansion = map.next_value()?,
-                        _ => {
-                            out.extra.insert(key, map.next_value()?);
-                        }
-                    }
-                }
-                Ok(out)
-            }
-        }
-        deserializer.deserialize_map(MetadataVisitor)
+impl WholeBundle {
+    /// Writes the bundle as one line.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let negatives = self.negatives.iter().map(|(event, source)| NegativeView(event, *source)).collect();
+        let texts = (&self.anchor, &self.positive, negatives);
+        write_line(&View { bundle_id: &self.bundle_id, texts, metadata: &self.metadata, extra: &self.extra }, out)
     }
-}
-
-/// A line of a bundle file: a bundle, a flat eval item, or a header.
-enum RawBundle {
-    Header,
-    Bundle(Box<OwnedBundle>),
-}
-
-struct OwnedBundle {
-    bundle_id: Option<String>,
-    texts: Texts,
-    metadata: Metadata,
-    extra: Map<String, Value>,
-}
-
-enum Texts {
-    Events {
-        anchor: Box<Event>,
-        positive: Box<Event>,
-        negatives: Vec<(Event, NegativeSource)>,
-    },
-    /// The prototype's eval items: texts without labels.
-    Flat {
-        anchor: String,
-        positive: String,
-        negatives: Vec<String>,
-    },
-}
-
-impl<'de> Deserialize<'de> for RawBundle {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BundleVisitor;
-        impl<'de> Visitor<'de> for BundleVisitor {
-            type Value = RawBundle;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a bundle (an object with bundle_id, anchor, positive and negatives)")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawBundle, A::Error> {
-                let missing = |name| de::Error::missing_field(name);
-                let (mut id, mut anchor, mut positive, mut negatives) = (None, None, None, None);
-                let (mut anchor_text, mut positive_text, mut negative_texts) = (None, None, None);
-                let mut metadata = Metadata::default();
-                let (mut tier, mut danger, mut header) = (None, None, false);
-                let mut extra = Map::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
-                        "bundle_id" => id = Some(map.next_value()?),
-                        "anchor" => anchor = Some(map.next_value()?),
-                        "positive" => positive = Some(map.next_value()?),
-                        "negatives" => negatives = Some(map.next_value::<RawNegatives>()?),
-                        "anchor_text" => anchor_text = Some(map.next_value()?),
-                        "positive_text" => positive_text = Some(map.next_value()?),
-                        "negative_texts" => negative_texts = Some(map.next_value()?),
-                        "metadata" => metadata = map.next_value::<Option<Metadata>>()?.unwrap_or_default(),
-                        "tier" | "difficulty_tier" => tier = map.next_value()?,
-                        "danger_score" => danger = map.next_value()?,
-                        "_header" => header = map.next_value()?,
-                        _ => {
-                            extra.insert(key, map.next_value()?);
-                        }
-                    }
-                }
-                if header {
-                    return Ok(RawBundle::Header);
-                }
-                metadata.tier = metadata.tier.or(tier);
-                metadata.danger_score = metadata.danger_score.or(danger);
-                let flat = anchor_text.is_some() || positive_text.is_some() || negative_texts.is_some();
-                let texts = if flat {
-                    Texts::Flat {
-                        anchor: anchor_text.ok_or_else(|| missing("anchor_text"))?,
-                        positive: positive_text.ok_or_else(|| missing("positive_text"))?,
-                        negatives: negative_texts.ok_or_else(|| missing("negative_texts"))?,
-                    }
-                } else {
-                    let id = id.as_ref().map(|_: &String| ());
-                    id.ok_or_else(|| missing("bundle_id"))?;
-                    Texts::Events {
-                        anchor: anchor.ok_or_else(|| missing("anchor"))?,
-                        positive: positive.ok_or_else(|| missing("positive"))?,
-                        negatives: negatives.ok_or_else(|| missing("negatives"))?.0,
-                    }
-                };
-                Ok(RawBundle::Bundle(Box::new(OwnedBundle { bundle_id: id, texts, metadata, extra })))
-            }
-        }
-        deserializer.deserialize_map(BundleVisitor)
-    }
-}
-
-/// A bundle with its events at hand, checked.
-struct CheckedBundle {
-    bundle_id: String,
-    anchor: Event,
-    positive: Event,
-    negatives: Vec<(Event, NegativeSource)>,
-    metadata: Metadata,
-    extra: Map<String, Value>,
-}
-
-fn flat_event(bundle_id: &str, role: &str, text: String) -> Event {
-    let sense = format!("{bundle_id}#{}", if role == "positive" { "anchor" } else { role });
-    let lemma = lemma_of(&sense).to_owned();
-    let event_id = format!("{bundle_id}/{role}");
-    Event { event_id, sense, lemma, text, span: None, embedding: None, extra: Map::new() }
-}
-
-fn check_bundle(raw: OwnedBundle, line: u64) -> Result<CheckedBundle, Fault> {
-    let fault = |field: String, message: String| Fault { line: None, field: Some(field), message };
-    let OwnedBundle { bundle_id, texts, metadata, extra } = raw;
-    let bundle_id = bundle_id.unwrap_or_else(|| format!("item_{line}"));
-    if bundle_id.trim().is_empty() {
-        return Err(fault("bundle_id".into(), "is empty".into()));
-    }
-    if metadata.danger_score.is_some_and(|d| !d.is_finite()) {
-        return Err(fault("metadata.danger_score".into(), "is not finite".into()));
-    }
-    let labelled = matches!(texts, Texts::Events { .. });
-    let (anchor, positive, negatives) = match texts {
-        Texts::Events { anchor, positive, negatives } => (*anchor, *positive, negatives),
-        Texts::Flat { anchor, positive, negatives } => (
-            flat_event(&bundle_id, "anchor", anchor),
-            flat_event(&bundle_id, "positive", positive),
-            negatives
-                .into_iter()
-                .enumerate()
-                .map(|(i, text)| (flat_event(&bundle_id, &format!("negative_{i}"), text), NegativeSource::CrossLemma))
-                .collect(),
-        ),
-    };
-    if negatives.is_empty() || negatives.len() > MAX_NEGATIVES {
-        let message = format!("holds {} events; expected 1 to {MAX_NEGATIVES}", negatives.len());
-        return Err(fault("negatives".into(), message));
-    }
-    let check =
-        |role: &str, event: &Event| event.check().map_err(|(field, message)| fault(format!("{role}.{field}"), message));
-    check("anchor", &anchor)?;
-    check("positive", &positive)?;
-    for (i, (event, _)) in negatives.iter().enumerate() {
-        check(&format!("negatives[{i}]"), event)?;
-        if labelled && event.sense == anchor.sense {
-            let message = format!("\"{}\" is the anchor's own sense; a negative has another", event.sense);
-            return Err(fault(format!("negatives[{i}].sense"), message));
-        }
-    }
-    if positive.sense != anchor.sense {
-        let message = format!("is \"{}\", but the anchor's is \"{}\"; they must be one", positive.sense, anchor.sense);
-        return Err(fault("positive.sense".into(), message));
-    }
-    if labelled && positive.event_id == anchor.event_id {
-        return Err(fault("positive.event_id".into(), "is the anchor itself".into()));
-    }
-    Ok(CheckedBundle { bundle_id, anchor, positive, negatives, metadata, extra })
 }
 
 /// Gives each distinct event one index.
@@ -444,51 +278,27 @@ impl Interner {
     }
 }
 
-/// Reads a bundle file (JSON Lines), in Crucible's form or the prototype's.
-///
-/// # Errors
-/// All faults, by line: bad JSON, missing or empty fields, no negatives, a negative of the anchor's sense, a positive
-/// of another, embeddings that are not finite or of different length, bundle ids that were used before.
-pub fn read_bundles(reader: &mut dyn BufRead, source: &str) -> Result<BundleSet, Faults> {
-    let mut interner = Interner::default();
-    let mut bundles = Vec::new();
-    let mut seen: HashMap<String, u64> = HashMap::new();
-    let mut dim: Option<(usize, u64)> = None;
-    let fault = |field: &str, message: String| Fault { line: None, field: Some(field.to_owned()), message };
-    read_lines(
-        reader,
-        source,
-        "bundle",
-        |line| match parse_json::<RawBundle>(line)? {
-            RawBundle::Header if line.number == 1 => Ok(None),
-            RawBundle::Header => Err(fault("_header", "a header may stand on the first line only".to_owned())),
-            RawBundle::Bundle(raw) => check_bundle(*raw, line.number).map(|b| Some(Box::new(b))),
-        },
-        |line, bundle| {
-            let Some(bundle) = bundle else { return Ok(()) };
-            let CheckedBundle { bundle_id, anchor, positive, negatives, metadata, extra } = *bundle;
-            if let Some(first) = seen.insert(bundle_id.clone(), line) {
-                return Err(fault("bundle_id", format!("\"{bundle_id}\" was already used on line {first}")));
-            }
-            for event in [&anchor, &positive].into_iter().chain(negatives.iter().map(|(e, _)| e)) {
-                if let Some(vector) = &event.embedding {
-                    let (expected, first) = *dim.get_or_insert((vector.len(), line));
-                    if vector.len() != expected {
-                        let message = format!("has {} numbers, but line {first} has {expected}", vector.len());
-                        return Err(fault("embedding", message));
-                    }
-                }
-            }
-            let anchor = interner.add(anchor);
-            let positive = interner.add(positive);
-            let negatives =
-                negatives.into_iter().map(|(e, source)| Negative { event: interner.add(e), source }).collect();
-            bundles.push(Bundle { bundle_id, anchor, positive, negatives, metadata, extra });
-            Ok(())
-        },
-    )?;
-    if bundles.is_empty() {
-        return Err(Faults::of_file(source, "holds a header and no bundles"));
+/// Makes a set of bundles that come one by one.
+#[derive(Default)]
+pub struct BundleSetBuilder {
+    interner: Interner,
+    bundles: Vec<Bundle>,
+}
+
+impl BundleSetBuilder {
+    /// Adds a bundle.
+    pub fn push(&mut self, bundle: WholeBundle) {
+        let WholeBundle { bundle_id, anchor, positive, negatives, metadata, extra } = bundle;
+        let anchor = self.interner.add(anchor);
+        let positive = self.interner.add(positive);
+        let negative = |(event, source)| Negative { event: self.interner.add(event), source };
+        let negatives = negatives.into_iter().map(negative).collect();
+        self.bundles.push(Bundle { bundle_id, anchor, positive, negatives, metadata, extra });
     }
-    Ok(BundleSet { events: interner.events, bundles })
+
+    /// The set.
+    #[must_use]
+    pub fn finish(self) -> BundleSet {
+        BundleSet { events: self.interner.events, bundles: self.bundles }
+    }
 }

@@ -4,12 +4,16 @@ mod bundle;
 mod event;
 mod faults;
 mod fingerprint;
+mod ids;
 mod lines;
 mod tier;
 
-pub use bundle::{Bundle, BundleSet, MAX_NEGATIVES, Metadata, Negative, NegativeSource, read_bundles};
+pub use bundle::{Bundle, BundleSet, BundleSetBuilder, MAX_NEGATIVES, Metadata, Negative, NegativeSource, WholeBundle};
+pub use bundle::{read_bundles, stream_bundles};
 pub use event::{Event, MAX_EMBEDDING_DIM, lemma_of, read_events};
 pub use faults::{FAULT_LIMIT, Fault, Faults};
 pub use fingerprint::{content_hash, fingerprint, hex, protocol_hash};
+pub use ids::read_ids;
 pub use lines::MAX_LINE_BYTES;
+pub(crate) use lines::{parse_json, read_lines};
 pub use tier::{Pool, Tier, tiers_of};

@@ -1,13 +1,13 @@
 //! `crucible bundle`: events to tiered bundles.
 
-use crate::checkpoint::Loaded;
+use crate::checkpoint::events;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::{io, output};
-use crucible_core::bundles::{GenerateReport, PerSource, Settings, Similarity, generate};
-use crucible_core::data::{Event, read_events};
-use crucible_core::embeddings::Embeddings;
+use crate::output;
+use crate::vectors::{Access, Origin, VectorArgs};
+use crucible_core::bundles::{GenerateReport, PerSource, Settings, generate};
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -20,12 +20,9 @@ pub struct Args {
     /// Where the bundles go (JSON Lines; .gz and .zst are packed)
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Ranks negatives and scores danger with this model instead of the lexical embedding
-    #[arg(long, value_name = "FILE", conflicts_with = "own_embeddings")]
-    pub checkpoint: Option<PathBuf>,
-    /// Ranks and scores with the events' own `embedding`s
-    #[arg(long)]
-    pub own_embeddings: bool,
+    /// What ranks negatives and scores danger.
+    #[command(flatten)]
+    pub vectors: VectorArgs,
     /// Negatives from other senses of the lemma, from siblings, from other lemmas
     #[arg(long, value_name = "N,N,N", value_delimiter = ',', default_values_t = [3, 1, 1])]
     pub negatives: Vec<usize>,
@@ -56,11 +53,13 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         ..Settings::default()
     };
     settings.check().map_err(|e| CliError::usage(e.to_string()))?;
+    let source = args.vectors.source();
+    let taken = [vec![("--events", args.events.as_path())], source.files()].concat();
+    output::refuse_overwriting("--output", &args.output, &taken)?;
     output::check_writable(&args.output)?;
-    let events = read_events(&mut io::open(&args.events)?, &args.events.display().to_string())?;
-    let vectors = vectors(args, ctx.global.device.as_deref(), &events)?;
-    let similarity = vectors.as_ref().map_or(Similarity::Lexical, Similarity::Vectors);
-    let (set, report) = generate(&events, similarity, &settings, args.seed)
+    let events = events(&args.events)?;
+    let vectors = source.load(ctx.global.device.as_deref(), &args.events, &events, Access::Memory)?;
+    let (set, report) = generate(&events, vectors.similarity(), &settings, args.seed)
         .map_err(|e| CliError::new(Exit::Data, format!("{}: {e}", args.events.display())))?;
     if set.bundles.is_empty() {
         let message = format!("{}: no bundle can be made of these events", args.events.display());
@@ -69,8 +68,17 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let mut file = output::AtomicFile::create(&args.output)?;
     set.write(&mut file).map_err(|e| CliError::io("write", &args.output, &e))?;
     file.commit()?;
-    ctx.print(&report, &text(&report, &args.output))?;
+    let text = text(&report, &vectors.origin, &args.output);
+    ctx.print(&Reported { report, vectors: vectors.origin }, &text)?;
     Ok(Exit::Success)
+}
+
+/// The generator's report, and what it ranked with.
+#[derive(Serialize)]
+struct Reported {
+    #[serde(flatten)]
+    report: GenerateReport,
+    vectors: Origin,
 }
 
 fn per_source(flag: &str, numbers: &[usize]) -> CliResult<PerSource> {
@@ -80,32 +88,12 @@ fn per_source(flag: &str, numbers: &[usize]) -> CliResult<PerSource> {
     }
 }
 
-fn vectors(args: &Args, device: Option<&str>, events: &[Event]) -> CliResult<Option<Embeddings>> {
-    if let Some(path) = &args.checkpoint {
-        return Loaded::read(path)?.embed(device, events).map(Some);
-    }
-    if !args.own_embeddings {
-        return Ok(None);
-    }
-    let mut flat = Vec::new();
-    let mut dim = 0;
-    for event in events {
-        let Some(vector) = &event.embedding else {
-            let message = format!("{}: event \"{}\" has no `embedding`", args.events.display(), event.event_id);
-            return Err(CliError::new(Exit::Data, message).advise("leave out --own-embeddings to rank by words"));
-        };
-        dim = vector.len();
-        flat.extend_from_slice(vector);
-    }
-    Ok(Some(Embeddings::normalised(dim.max(1), flat)))
-}
-
 fn left_out(report: &GenerateReport) -> String {
     let parts: Vec<String> = report.left_out.iter().map(|l| format!("{} × {:?}", l.events, l.why)).collect();
     format!("events left out: {}", parts.join(", "))
 }
 
-fn text(report: &GenerateReport, path: &Path) -> String {
+fn text(report: &GenerateReport, origin: &Origin, path: &Path) -> String {
     let mut out = format!(
         "{} bundles from {} events ({} senses, {} lemmas) → {}\n",
         report.bundles,
@@ -122,6 +110,10 @@ fn text(report: &GenerateReport, path: &Path) -> String {
             "  {name:<18} {:>8}   {} / {} / {}",
             report.tiers[tier], n.within_lemma, n.sibling, n.cross_lemma
         );
+    }
+    let _ = writeln!(out, "  ranked by {origin}");
+    if report.zero_vectors > 0 {
+        let _ = writeln!(out, "  ! {} events have a zero vector", report.zero_vectors);
     }
     if !report.left_out.is_empty() {
         let _ = writeln!(out, "  {}", left_out(report));

@@ -5,14 +5,12 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
+use crate::vectors::ids_beside;
 use crucible_core::data::Event;
-use crucible_core::embeddings::Embeddings;
+use crucible_core::embeddings::{Embeddings, TENSOR, npy_header};
 use safetensors::tensor::{Dtype, TensorView};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// Name of the tensor in a safetensors file.
-const TENSOR: &str = "embeddings";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -85,12 +83,6 @@ fn format_of(path: &Path) -> CliResult<Format> {
     }
 }
 
-/// `X.npy` to `X_ids.jsonl`.
-fn ids_beside(path: &Path) -> PathBuf {
-    let stem = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!("{stem}_ids.jsonl"))
-}
-
 /// One id a line, as JSON text: an id may hold a line end.
 fn write_ids(path: &Path, events: &[Event]) -> CliResult<AtomicFile> {
     let mut file = AtomicFile::create(path)?;
@@ -118,46 +110,4 @@ fn write_vectors(path: &Path, format: Format, embeddings: &Embeddings) -> CliRes
             .map_err(|e| CliError::new(Exit::Error, format!("the vectors have no safetensors form: {e}")))?,
     };
     AtomicFile::holding(path, &bytes)
-}
-
-/// The header of an `.npy` file, version 1.0: magic, length, and a Python dictionary that spaces fill up to a multiple
-/// of 64 bytes (numpy.lib.format).
-fn npy_header(rows: usize, dim: usize) -> Vec<u8> {
-    const START: usize = 10;
-    let mut dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
-    let fill = 63 - (START + dictionary.len()) % 64;
-    dictionary.extend(std::iter::repeat_n(' ', fill));
-    dictionary.push('\n');
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    // Two numbers take 40 digits at most: far below the format's 64 KiB.
-    header.extend((dictionary.len() as u16).to_le_bytes());
-    header.extend(dictionary.into_bytes());
-    header
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn npy_headers_are_as_numpy_writes_them() {
-        for (rows, dim) in [(0, 1), (3, 256), (usize::MAX, usize::MAX), (12_345_678, 8)] {
-            let header = npy_header(rows, dim);
-            assert_eq!(header.len() % 64, 0, "{rows} {dim}");
-            assert_eq!(&header[..8], b"\x93NUMPY\x01\x00");
-            let length = u16::from_le_bytes([header[8], header[9]]);
-            assert_eq!(usize::from(length) + 10, header.len());
-            let dictionary = std::str::from_utf8(&header[10..]).expect("is text");
-            let wanted = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
-            assert_eq!(dictionary.trim_end_matches('\n').trim_end_matches(' '), wanted);
-            assert!(dictionary.ends_with('\n'));
-        }
-        assert_eq!(npy_header(3, 4).len(), 128);
-    }
-
-    #[test]
-    fn ids_lie_beside_the_vectors() {
-        assert_eq!(ids_beside(Path::new("a/x.npy")), Path::new("a/x_ids.jsonl"));
-        assert_eq!(ids_beside(Path::new("x.v2.safetensors")), Path::new("x.v2_ids.jsonl"));
-    }
 }

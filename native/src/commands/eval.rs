@@ -183,7 +183,8 @@ pub(super) fn mismatch(path: &Path, finding: &Finding) -> CliError {
     CliError::new(Exit::Fingerprint, message).advise(finding.advice.clone())
 }
 
-fn now() -> String {
+/// The time of day, UTC, to the second.
+pub(super) fn now() -> String {
     let now = jiff::Timestamp::now();
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }

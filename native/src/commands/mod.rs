@@ -22,6 +22,8 @@ pub mod embed;
 pub mod eval;
 pub mod init;
 pub mod man;
+pub mod mine;
+pub mod pool;
 pub mod power;
 pub mod probe;
 pub mod train;
@@ -53,8 +55,13 @@ pub enum Command {
     Power(power::Args),
     /// Tell senses apart by a model's vectors: centroids and neighbours
     Probe(probe::Args),
+    /// Mine new killers from events, validated over many lineups
+    Mine(mine::Args),
     /// Write a model's vectors of events
     Embed(embed::Args),
+    /// Merge, split, count and filter pools of hard bundles
+    #[command(subcommand)]
+    Pool(pool::Action),
     /// List adapters, and which one `--device auto` takes
     Devices(devices::Args),
     /// Print a completion script for a shell
@@ -70,7 +77,7 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
-            Self::Compare(_) | Self::Power(_) => false,
+            Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) => false,
             Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
@@ -92,7 +99,9 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Compare(args) => compare::run(&args, ctx),
         Command::Power(args) => power::run(&args, ctx),
         Command::Probe(args) => probe::run(&args, ctx),
+        Command::Mine(args) => mine::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
+        Command::Pool(action) => pool::run(&action, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
         Command::Man(args) => man::run(&args, ctx),

@@ -3,9 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files, settings and the clock")]
 
 use super::*;
-use crate::bundles::groups::normal_text;
 use crate::data::read_events;
 use crate::embeddings::Embeddings;
+use crate::neighbours::normal_text;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn event(id: usize, lemma: &str, sense: &str, text: &str, parent: Option<&str>) -> Event {
@@ -57,11 +57,8 @@ fn pools_are_those_of_brute_force() {
         let (events, vectors) = random(300, seed);
         let groups = Groups::new(&events);
         for lexical in [true, false] {
-            let space = if lexical {
-                Space::lexical(&groups.texts, &groups.text)
-            } else {
-                Space::dense(&vectors.vectors, 4, &groups.text)
-            };
+            let similarity = if lexical { Similarity::Lexical } else { Similarity::Vectors(&vectors) };
+            let space = Space::new(similarity, &groups.texts, &groups.text);
             let near = |a: u32, b: u32| space.similarity(a, b);
             let settings = Settings { bundles_per_event: 2, ..Settings::default() };
             let mut report = generate(&[], Similarity::Lexical, &settings, 1).expect("no events").1;

@@ -1,8 +1,10 @@
 //! Events by text, sense and lemma, as numbers in order of first appearance.
 
-use super::space::Space;
+use super::{Dense, Space};
 use crate::data::Event;
-use crate::lexical::Sparse;
+use crate::embeddings::Embeddings;
+use crate::lexical::{Sparse, hash};
+use crate::rng::Stream;
 use std::collections::HashMap;
 
 /// Names as numbers.
@@ -23,29 +25,30 @@ impl Names {
 }
 
 /// A text as far as bundles tell texts apart: without case, and with one space for any white space.
-pub(super) fn normal_text(text: &str) -> String {
+pub(crate) fn normal_text(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Who belongs together.
-pub(super) struct Groups {
+#[derive(Clone)]
+pub(crate) struct Groups {
     /// Distinct normal texts.
-    pub(super) texts: Vec<String>,
+    pub(crate) texts: Vec<String>,
     /// Each event's text, sense and lemma.
-    pub(super) text: Vec<u32>,
-    pub(super) sense: Vec<u32>,
-    pub(super) lemma: Vec<u32>,
+    pub(crate) text: Vec<u32>,
+    pub(crate) sense: Vec<u32>,
+    pub(crate) lemma: Vec<u32>,
     /// Names of the senses.
-    pub(super) senses: Vec<String>,
+    pub(crate) senses: Vec<String>,
     /// Events, ascending.
-    pub(super) by_sense: Vec<Vec<u32>>,
-    pub(super) by_lemma: Vec<Vec<u32>>,
+    pub(crate) by_sense: Vec<Vec<u32>>,
+    pub(crate) by_lemma: Vec<Vec<u32>>,
     /// Each sense's parent, of those that name one.
     parent: Vec<Option<u32>>,
 }
 
 impl Groups {
-    pub(super) fn new(events: &[Event]) -> Self {
+    pub(crate) fn new(events: &[Event]) -> Self {
         let normal = crate::parallel::map(events.len(), |i| normal_text(&events[i].text));
         let (mut texts, mut senses, mut lemmas) = (Names::default(), Names::default(), Names::default());
         let text = normal.into_iter().map(|t| texts.add(t)).collect();
@@ -68,24 +71,63 @@ impl Groups {
         Self { texts: texts.names, text, sense, lemma, senses: senses.names, by_sense, by_lemma, parent }
     }
 
+    /// A sense's events by text, texts by their first event.
+    pub(crate) fn by_text(&self, sense: usize) -> Vec<Vec<u32>> {
+        let mut sorted: Vec<(u32, u32)> = self.by_sense[sense].iter().map(|&e| (self.text[e as usize], e)).collect();
+        sorted.sort_unstable();
+        let mut texts: Vec<Vec<u32>> =
+            sorted.chunk_by(|a, b| a.0 == b.0).map(|run| run.iter().map(|x| x.1).collect()).collect();
+        // By first event: the numbers of texts depend on other senses.
+        texts.sort_unstable_by_key(|t| t[0]);
+        texts
+    }
+
+    /// Whether a sense's events have more than one text.
+    pub(crate) fn has_two_texts(&self, sense: usize) -> bool {
+        let events = &self.by_sense[sense];
+        events.iter().any(|e| self.text[*e as usize] != self.text[events[0] as usize])
+    }
+
+    /// Whether the lemma of a sense's first event has another sense.
+    pub(crate) fn has_rivals(&self, sense: usize) -> bool {
+        let lemma = self.lemma[self.by_sense[sense][0] as usize];
+        self.by_lemma[lemma as usize].iter().any(|e| self.sense[*e as usize] as usize != sense)
+    }
+
+    /// The same events with the senses of each lemma's events shuffled among them: every sense keeps its size.
+    pub(crate) fn shuffled(&self, seed: u64) -> Self {
+        let mut sense = self.sense.clone();
+        for events in &self.by_lemma {
+            let mut labels: Vec<u32> = events.iter().map(|e| self.sense[*e as usize]).collect();
+            // Keyed by the lemma's first sense: by a name, as lemmas have none here.
+            let name = &self.senses[labels[0] as usize];
+            Stream::new(seed, "shuffled labels", hash(&[name])).shuffle(&mut labels);
+            events.iter().zip(labels).for_each(|(e, label)| sense[*e as usize] = label);
+        }
+        let mut by_sense = vec![Vec::new(); self.senses.len()];
+        (0..).zip(&sense).for_each(|(event, s)| by_sense[*s as usize].push(event));
+        Self { sense, by_sense, ..self.clone() }
+    }
+
     /// The up to `k` siblings of each sense for which `wanted`, nearest centroid first: of the senses with its parent
     /// (field `parent` of its events, else what stands before the last `/` of its id) if there are others, else of the
     /// senses of its lemma (that of its first event).
-    pub(super) fn siblings(&self, space: &Space<'_>, k: usize, wanted: impl Fn(u32) -> bool) -> Vec<Vec<u32>> {
+    pub(crate) fn siblings(&self, space: &Space<'_>, k: usize, wanted: impl Fn(u32) -> bool) -> Vec<Vec<u32>> {
         let count = self.senses.len();
         let own: Vec<u32> = (0..count as u32).collect();
-        let rows: Vec<f32>;
+        let rows: Embeddings;
         let centroids = match space {
-            Space::Lexical { vectors, keys } => {
+            Space::Lexical { vectors, text } => {
                 let centroid = |s: usize| {
-                    let vectors = self.by_sense[s].iter().map(|&e| &vectors[keys[e as usize] as usize]);
+                    let vectors = self.by_sense[s].iter().map(|&e| &vectors[text[e as usize] as usize]);
                     Sparse::unit(vectors.flat_map(|v| v.iter().map(|(f, w)| (f, f64::from(w)))).collect())
                 };
-                Space::Lexical { vectors: crate::parallel::map(count, centroid), keys: &own }
+                Space::Lexical { vectors: crate::parallel::map(count, centroid), text: &own }
             }
-            Space::Dense { rows: all, dim, .. } => {
-                rows = crate::parallel::map(count, |s| centroid(all, *dim, &self.by_sense[s])).concat();
-                Space::dense(&rows, *dim, &own)
+            Space::Dense(dense) => {
+                let sums = crate::parallel::map(count, |s| centroid(dense, &self.by_sense[s])).concat();
+                rows = Embeddings::normalised(dense.dim(), sums);
+                Space::Dense(Dense::new(&rows))
             }
         };
         let mut families: Vec<(Vec<u32>, Vec<u32>)> = vec![Default::default(); self.by_lemma.len()];
@@ -107,21 +149,24 @@ impl Groups {
         }
         let found = crate::parallel::map(families.len(), |f| {
             let (queries, members) = &families[f];
-            centroids.nearest(queries, members, k, &|query, member| query != member)
+            centroids.nearest(queries, members, k, None, &|query, member| query != member)
         });
         let mut out = vec![Vec::new(); count];
         for ((queries, _), found) in families.iter().zip(found) {
-            queries.iter().zip(found).for_each(|(&sense, near)| out[sense as usize] = near);
+            for (&sense, near) in queries.iter().zip(found) {
+                out[sense as usize] = near.into_iter().map(|n| n.item).collect();
+            }
         }
         out
     }
 }
 
 /// The direction of a sense's mean, of unit length.
-fn centroid(rows: &[f32], dim: usize, members: &[u32]) -> Vec<f32> {
-    let mut sum = vec![0f64; dim];
+fn centroid(dense: &Dense<'_>, members: &[u32]) -> Vec<f32> {
+    let mut sum = vec![0f64; dense.dim()];
+    let mut buffer = Vec::new();
     for &event in members {
-        let row = &rows[event as usize * dim..][..dim];
+        let row = dense.gathered(&[event], &mut buffer);
         sum.iter_mut().zip(row).for_each(|(s, x)| *s += f64::from(*x));
     }
     let norm = sum.iter().map(|s| s * s).sum::<f64>().sqrt();

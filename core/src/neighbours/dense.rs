@@ -1,0 +1,352 @@
+//! Neighbours among rows of vectors.
+//!
+//! A block of queries meets the members tile by tile: the tile is packed, multiplied, and whatever scores at least a
+//! query's threshold is kept. The threshold is that of the k-th best so far, less what rounding may hide: sums of
+//! products of unit vectors are off by at most `dim · 2^-24` in `f32`, whatever their order. What is left in the end is
+//! scored again in `f64`, so the result is exact.
+
+use super::space::{Accept, Neighbour};
+use super::top::Top;
+use crate::embeddings::UnitRows;
+use crate::kernels::matmul::{Packed, View, matmul_block};
+use crate::kernels::simd;
+use crate::parallel;
+use pulp::{Simd, WithSimd};
+
+/// Queries that share a packed tile: at most this many, and fewer where that leaves threads without work.
+const QUERIES: std::ops::RangeInclusive<usize> = 192..=1024;
+/// Tasks that a search is cut into where the blocks of queries do not get too small.
+const TASKS: usize = 8;
+/// Members of a tile; packed, a tile of 384 numbers a row takes 768 KiB.
+const TILE: usize = 512;
+/// Queries whose scores are looked at while they are still near the core: six rows at a time go through the product.
+const ROWS: usize = 96;
+/// How far from 1 the length of a row may be that is taken as it is; below what `slack` allows for.
+const UNIT: f64 = 2e-7;
+/// Rows that are measured together.
+const NORM_BLOCK: usize = 1024;
+
+/// Unit vectors, row i for item i. Only the rows' exact lengths are held beside the rows.
+pub struct Dense<'a> {
+    rows: &'a dyn UnitRows,
+    /// `[n, dim]`, where the rows are in memory.
+    whole: Option<&'a [f32]>,
+    dim: usize,
+    /// `[n]`, in `f64`.
+    norms: Vec<f64>,
+    /// All rows are of unit length (up to rounding) or zero.
+    unit: bool,
+}
+
+impl<'a> Dense<'a> {
+    /// Rows of vectors. One that is not finite counts as zero; one that is not of unit length, by its direction.
+    #[must_use]
+    pub fn new(rows: &'a dyn UnitRows) -> Self {
+        let dim = rows.dim().max(1);
+        let mut norms = vec![0f64; rows.len()];
+        parallel::for_blocks(&mut norms, NORM_BLOCK, |block, norms| {
+            let mut row = vec![0.0; dim];
+            for (norm, item) in norms.iter_mut().zip(block * NORM_BLOCK..) {
+                rows.row_to(item, &mut row);
+                *norm = dot(&row, &row).sqrt();
+            }
+        });
+        let unit = norms.iter().all(|n| *n == 0.0 || (n - 1.0).abs() < UNIT);
+        for norm in &mut norms {
+            let usable = norm.is_finite() && (1.0 / *norm as f32).is_finite();
+            *norm = if usable { *norm } else { 0.0 };
+        }
+        Self { rows, whole: rows.whole(), dim, norms, unit }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.norms.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.norms.is_empty()
+    }
+
+    /// Numbers a row.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Whether an item has no direction.
+    #[must_use]
+    pub fn is_zero(&self, item: u32) -> bool {
+        self.norms[item as usize] == 0.0
+    }
+
+    /// Cosine in `f64`; 0 with a zero row.
+    #[must_use]
+    pub fn similarity(&self, a: u32, b: u32) -> f64 {
+        let mut copies = Default::default();
+        self.cosine(a, b, &mut copies)
+    }
+
+    /// The same, with memory for rows that have to be copied: those of `a` stay while `a` does.
+    fn cosine(&self, a: u32, b: u32, copies: &mut Copies) -> f64 {
+        let cosine = match self.whole {
+            Some(whole) => {
+                let row = |item: u32| &whole[item as usize * self.dim..][..self.dim];
+                dot(row(a), row(b))
+            }
+            None => {
+                copies.a.resize(self.dim, 0.0);
+                copies.b.resize(self.dim, 0.0);
+                if copies.of != Some(a) {
+                    self.rows.row_to(a as usize, &mut copies.a);
+                    copies.of = Some(a);
+                }
+                self.rows.row_to(b as usize, &mut copies.b);
+                dot(&copies.a, &copies.b)
+            }
+        };
+        let cosine = cosine / (self.norms[a as usize] * self.norms[b as usize]);
+        if cosine.is_finite() { cosine } else { 0.0 }
+    }
+
+    /// As [`Space::nearest`](super::Space::nearest).
+    #[must_use]
+    pub fn nearest(
+        &self,
+        queries: &[u32],
+        members: &[u32],
+        k: usize,
+        keys: Option<&[u32]>,
+        accept: Accept<'_>,
+    ) -> Vec<Vec<Neighbour>> {
+        if k == 0 || members.is_empty() {
+            return vec![Vec::new(); queries.len()];
+        }
+        let search = Search { space: self, members, k, keys, accept, slack: self.dim as f32 / (1 << 24) as f32 + 1e-6 };
+        let block = queries.len().div_ceil(TASKS).clamp(*QUERIES.start(), *QUERIES.end());
+        let blocks: Vec<&[u32]> = queries.chunks(block).collect();
+        parallel::map(blocks.len(), |b| search.block(blocks[b])).into_iter().flatten().collect()
+    }
+
+    /// The rows of `items` with unit length, one after another; where they lie so in memory, as they lie.
+    pub(super) fn gathered<'b>(&'b self, items: &[u32], buffer: &'b mut Vec<f32>) -> &'b [f32] {
+        let consecutive = items.windows(2).all(|w| w[0].checked_add(1) == Some(w[1]));
+        let first = items.first().map_or(0, |i| *i as usize);
+        if let Some(whole) = self.whole.filter(|_| self.unit && consecutive) {
+            return &whole[first * self.dim..][..items.len() * self.dim];
+        }
+        buffer.resize(items.len() * self.dim, 0.0);
+        if consecutive {
+            self.rows.block(first..first + items.len(), buffer);
+        } else {
+            self.rows.gather(items, buffer);
+        }
+        if !self.unit {
+            for (&item, row) in items.iter().zip(buffer.chunks_mut(self.dim)) {
+                match self.norms[item as usize] {
+                    0.0 => row.fill(0.0),
+                    norm => row.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32),
+                }
+            }
+        }
+        buffer
+    }
+}
+
+/// Two rows of a file.
+#[derive(Default)]
+struct Copies {
+    a: Vec<f32>,
+    b: Vec<f32>,
+    /// Whose row `a` is.
+    of: Option<u32>,
+}
+
+/// One search.
+struct Search<'a> {
+    space: &'a Dense<'a>,
+    members: &'a [u32],
+    k: usize,
+    keys: Option<&'a [u32]>,
+    accept: Accept<'a>,
+    /// How far a score in `f32` may be from the cosine.
+    slack: f32,
+}
+
+/// What a query has found so far.
+struct Found {
+    query: u32,
+    /// Score and item; everything that may still be among the best, in no order.
+    kept: Vec<(f32, u32)>,
+    threshold: f32,
+}
+
+impl Search<'_> {
+    /// A block of queries against all members.
+    fn block(&self, queries: &[u32]) -> Vec<Vec<Neighbour>> {
+        let dim = self.space.dim;
+        let (mut lhs, mut rhs, mut packed, mut scores) = (Vec::new(), Vec::new(), Packed::default(), Vec::new());
+        let lhs = self.space.gathered(queries, &mut lhs);
+        let mut found: Vec<Found> =
+            queries.iter().map(|&query| Found { query, kept: Vec::new(), threshold: f32::NEG_INFINITY }).collect();
+        for members in self.members.chunks(TILE) {
+            let tile = self.space.gathered(members, &mut rhs);
+            packed.pack(View::new(tile, members.len(), dim).t());
+            for (found, lhs) in found.chunks_mut(ROWS).zip(lhs.chunks(ROWS * dim)) {
+                scores.resize(found.len() * members.len(), 0.0);
+                matmul_block(&mut scores, View::new(lhs, found.len(), dim), &packed, None);
+                for (found, scores) in found.iter_mut().zip(scores.chunks(members.len())) {
+                    pulp::Arch::new().dispatch(Scan { search: self, found, members, scores });
+                }
+            }
+        }
+        let mut copies = Copies::default();
+        let mut exact = |mut found: Found| {
+            // Fewer are left to sort.
+            self.shrink(&mut found);
+            self.exact(&found, &mut copies).into_neighbours()
+        };
+        found.into_iter().map(&mut exact).collect()
+    }
+
+    /// How many a query keeps before it looks which of them still matter.
+    fn room(&self) -> usize {
+        2 * self.k + 64
+    }
+
+    /// Drops what can't be among the best any more and raises the threshold.
+    fn shrink(&self, found: &mut Found) {
+        let limit = match self.keys {
+            None if found.kept.len() >= self.k => {
+                let (_, kth, _) = found.kept.select_nth_unstable_by(self.k - 1, |a, b| b.0.total_cmp(&a.0));
+                kth.0 - 2.0 * self.slack
+            }
+            None => return,
+            Some(keys) => self.limit_by_key(&mut found.kept, keys),
+        };
+        found.kept.retain(|x| x.0 >= limit);
+        found.threshold = found.threshold.max(limit);
+        if found.kept.len() > self.room() / 2 + self.k / 2 {
+            // Many within rounding of each other: only exact scores tell them apart.
+            let top = self.exact(found, &mut Copies::default());
+            found.threshold = found.threshold.max(top.threshold() as f32 - self.slack);
+            let mut best: Vec<u32> = top.into_neighbours().iter().map(|n| n.item).collect();
+            best.sort_unstable();
+            found.kept.retain(|x| best.binary_search(&x.1).is_ok());
+        }
+    }
+
+    /// The same where only the nearest of a key counts: drops those that are surely not, and returns the limit.
+    fn limit_by_key(&self, kept: &mut Vec<(f32, u32)>, keys: &[u32]) -> f32 {
+        kept.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        // Best score of each key so far.
+        let mut best: Vec<(u32, f32)> = Vec::with_capacity(self.k);
+        let mut limit = f32::NEG_INFINITY;
+        kept.retain(|&(score, item)| {
+            if score < limit {
+                return false;
+            }
+            let key = keys[item as usize];
+            match best.iter().find(|b| b.0 == key) {
+                Some(b) => score >= b.1 - 2.0 * self.slack,
+                None => {
+                    best.push((key, score));
+                    if best.len() == self.k {
+                        limit = score - 2.0 * self.slack;
+                    }
+                    true
+                }
+            }
+        });
+        limit
+    }
+
+    /// The best of what a query kept, by exact scores.
+    fn exact(&self, found: &Found, copies: &mut Copies) -> Top {
+        let mut top = Top::new(self.k);
+        // Best first, so that most of the rest is refused at once.
+        let mut kept = found.kept.clone();
+        kept.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        for (score, item) in kept {
+            if f64::from(score) + f64::from(self.slack) >= top.threshold() {
+                let similarity = self.space.cosine(found.query, item, copies);
+                top.offer(similarity, item, self.keys.map(|keys| keys[item as usize]));
+            }
+        }
+        top
+    }
+}
+
+/// Looks through a query's scores with a tile's members.
+struct Scan<'a, 'b> {
+    search: &'a Search<'b>,
+    found: &'a mut Found,
+    members: &'a [u32],
+    scores: &'a [f32],
+}
+
+/// Vectors that are looked at together.
+const GROUP: usize = 4;
+
+impl WithSimd for Scan<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (vectors, _) = S::as_simd_f32s(self.scores);
+        let (groups, _) = vectors.as_chunks::<GROUP>();
+        let width = GROUP * S::F32_LANES;
+        let mut threshold = simd.splat_f32s(self.found.threshold);
+        for (number, group) in groups.iter().enumerate() {
+            // Written out: closures would not be compiled for these vectors.
+            let a = simd.greater_than_or_equal_f32s(group[0], threshold);
+            let b = simd.greater_than_or_equal_f32s(group[1], threshold);
+            let c = simd.greater_than_or_equal_f32s(group[2], threshold);
+            let d = simd.greater_than_or_equal_f32s(group[3], threshold);
+            let any = simd.or_m32s(simd.or_m32s(a, b), simd.or_m32s(c, d));
+            if simd.first_true_m32s(any) < S::F32_LANES {
+                self.take(number * width, width);
+                threshold = simd.splat_f32s(self.found.threshold);
+            }
+        }
+        let rest = groups.len() * width;
+        self.take(rest, self.scores.len() - rest);
+    }
+}
+
+impl Scan<'_, '_> {
+    /// Keeps what reaches the threshold among `count` scores from `first` on.
+    fn take(&mut self, first: usize, count: usize) {
+        let (scores, members) = (&self.scores[first..][..count], &self.members[first..][..count]);
+        for (&score, &member) in scores.iter().zip(members) {
+            if score >= self.found.threshold && (self.search.accept)(self.found.query, member) {
+                self.found.kept.push((score, member));
+                if self.found.kept.len() >= self.search.room() {
+                    self.search.shrink(self.found);
+                }
+            }
+        }
+    }
+}
+
+/// `Σ a·b` in `f64`, in fixed lanes.
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    simd::widest(
+        #[inline(always)]
+        || {
+            let mut lanes = [0f64; 16];
+            let (a_body, a_tail) = a.as_chunks::<16>();
+            let (b_body, b_tail) = b.as_chunks::<16>();
+            for (a, b) in a_body.iter().zip(b_body) {
+                for i in 0..16 {
+                    lanes[i] += f64::from(a[i]) * f64::from(b[i]);
+                }
+            }
+            let tail: f64 = a_tail.iter().zip(b_tail).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            lanes.iter().sum::<f64>() + tail
+        },
+    )
+}
