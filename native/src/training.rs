@@ -158,6 +158,7 @@ pub fn run_seed(
     if let Some(backend) = &backend {
         ctx.reporter.note(format!("training on {}", backend.device().name()));
     }
+    let device_name = device::name(backend.as_ref());
     let run_id = inputs.run_id(config, seed);
     let vocab = inputs.tokenizer.vocab_size();
     let unusable = |e: crucible_core::encoder::EncoderError| CliError::usage(e.to_string());
@@ -174,6 +175,16 @@ pub fn run_seed(
     let moments = &mut state.optimizer.tokens;
     [&mut state.encoder.tokens, &mut moments.m, &mut moments.v].into_iter().for_each(|t| huge_pages::advise(t));
     let first = state.step;
+    // The model goes up before anything is written: one that the device can't hold leaves no trace.
+    let mut trainee = match backend {
+        None => None,
+        Some(backend) => {
+            let trainee =
+                DeviceTrainee::new(backend, &state.encoder, &state.optimizer).map_err(|e| device::failed(&e))?;
+            pollster::block_on(trainee.arrived()).map_err(|e| device::failed(&e))?;
+            Some(trainee)
+        }
+    };
     output::create_folder(dir)?;
     if !resume {
         // Else a stop before the first save would be resumed from what an earlier run left.
@@ -199,22 +210,17 @@ pub fn run_seed(
         told: BTreeSet::new(),
         failure: None,
     };
-    files.say(&format!(
-        "seed {seed}: from step {first} of {} on {}",
-        config.training.steps,
-        device::name(backend.as_ref())
-    ));
-    let outcome = match backend {
+    files.say(&format!("seed {seed}: from step {first} of {} on {}", config.training.steps, device_name));
+    let outcome = if trainee.is_none() {
         // On a worker of the pool, where forking off work is cheapest.
-        None => rayon::scope(|_| train(config, &inputs.set, &inputs.corpus, seed, state, &mut files)),
-        Some(backend) => {
-            let mut backend = Some(backend);
-            let mut start = |encoder: StaticEncoder, optimizer: Optimizer| -> Result<Box<dyn Engine>, BackendError> {
-                let used = || BackendError::Device { operation: "starting".into(), message: "started twice".into() };
-                Ok(Box::new(DeviceTrainee::new(backend.take().ok_or_else(used)?, &encoder, &optimizer)?))
-            };
-            train_on(&mut start, config, &inputs.set, &inputs.corpus, seed, state, &mut files)
-        }
+        rayon::scope(|_| train(config, &inputs.set, &inputs.corpus, seed, state, &mut files))
+    } else {
+        // It already has the state's model.
+        let mut start = |_: StaticEncoder, _: Optimizer| -> Result<Box<dyn Engine>, BackendError> {
+            let used = || BackendError::Device { operation: "starting".into(), message: "started twice".into() };
+            Ok(Box::new(trainee.take().ok_or_else(used)?))
+        };
+        train_on(&mut start, config, &inputs.set, &inputs.corpus, seed, state, &mut files)
     };
     let outcome = outcome.map_err(|e| {
         files.say(&e.to_string());

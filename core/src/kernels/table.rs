@@ -132,7 +132,7 @@ macro_rules! kernels {
 }
 
 kernels! {
-    activation, activation_backward, adamw, adamw_rows, add, bucket_sum, clip, column_sum, info_nce, normalise, normalise_backward, pool, pool_backward, pool_weights, pool_weights_backward, pool_weights_dots, product, similarity, square_sum, triplet,
+    activation, activation_backward, adamw, adamw_rows, add, bucket_sum, clip, column_sum, danger, info_nce, normalise, normalise_backward, pool, pool_backward, pool_weights, pool_weights_backward, pool_weights_dots, product, similarity, square_sum, top_k, triplet,
 }
 
 /// The kernel of that name.
