@@ -8,7 +8,7 @@ pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 
-use crate::kernels::Problem;
+use crate::kernels::{self, Problem};
 
 /// A place that holds buffers of `f32` and computes on them.
 pub trait Backend {
@@ -65,6 +65,11 @@ pub trait Backend {
     /// As it.
     fn run<P: Problem>(&self, problem: P, buffers: &[&Self::Buffer]) -> Result<(), BackendError> {
         self.dispatch(P::KERNEL, bytemuck::bytes_of(&problem), buffers, problem.groups())
+    }
+
+    /// Whether it has kernel `name`: some need what not every device offers.
+    fn offers(&self, name: &str) -> bool {
+        kernels::kernel(name).is_some()
     }
 
     /// How many numbers `buffer` holds.

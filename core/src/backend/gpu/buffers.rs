@@ -24,6 +24,11 @@ impl GpuBuffer {
         self.len
     }
 
+    /// Records a copy of the first `bytes` of `source` to its begin.
+    pub(super) fn copy_from(&self, encoder: &mut wgpu::CommandEncoder, source: &wgpu::Buffer, bytes: u64) {
+        encoder.copy_buffer_to_buffer(source, 0, &self.buffer, self.offset, bytes);
+    }
+
     /// What a kernel binds.
     pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
         let size = wgpu::BufferSize::new((self.len as u64 * F32_BYTES).max(F32_BYTES));

@@ -1,9 +1,11 @@
 //! Which adapter, and what it may be asked for.
 
 mod adapters;
+mod offers;
 
 use super::faults::Faults;
 use crate::backend::BackendError;
+use crate::config::Precision;
 pub use adapters::{
     AdapterDescription, AdapterFeatures, AdapterKind, AdapterLimits, Auto, CooperativeMatrix, SubgroupSizes, auto,
 };
@@ -37,26 +39,31 @@ pub struct GpuDevice {
     pub(super) faults: Faults,
     description: AdapterDescription,
     name: String,
+    precision: Precision,
 }
 
 impl GpuDevice {
-    /// Opens the adapter of `choice`.
+    /// Opens the adapter of `choice`, to compute in 32-bit floats.
     ///
     /// # Errors
     /// When there is none of that kind, or it does not open.
     pub async fn open(choice: AdapterChoice) -> Result<Self, BackendError> {
+        Self::open_for(choice, Precision::F32).await
+    }
+
+    /// Opens the adapter of `choice`. With [`Precision::F16`], similarities may be made from inputs of 16 bits.
+    ///
+    /// # Errors
+    /// When there is none of that kind, or it does not open.
+    pub async fn open_for(choice: AdapterChoice, precision: Precision) -> Result<Self, BackendError> {
         let (adapter, description) = choose(choice).await?;
-        let descriptor = wgpu::DeviceDescriptor {
-            label: Some("crucible"),
-            required_limits: limits(&adapter),
-            ..wgpu::DeviceDescriptor::default()
-        };
+        let descriptor = offers::descriptor(&adapter, &description, precision);
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| BackendError::Device {
             operation: format!("opening {description}"),
             message: e.to_string(),
         })?;
         let faults = Faults::watch(&device);
-        Ok(Self { name: description.to_string(), device, queue, faults, description })
+        Ok(Self { name: description.to_string(), device, queue, faults, description, precision })
     }
 
     /// Name and kind of the adapter, for people.
@@ -70,6 +77,12 @@ impl GpuDevice {
     pub fn max_buffer_bytes(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
+    /// What it was opened for.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Its description.

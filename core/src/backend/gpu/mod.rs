@@ -1,29 +1,34 @@
 //! The GPU through `wgpu`: Vulkan, Metal and DX12 natively, WebGPU in a browser, the same WGSL on all.
 //!
 //! [`device`] picks an adapter, `pipelines` builds one pipeline per kernel of the table, `buffers` moves numbers,
-//! `faults` turns what the driver reports into errors. Here they become the [`Backend`].
+//! `similarity` chooses among kernels, `faults` turns what the driver reports into errors. Here they become the [`Backend`].
 
 mod buffers;
 pub mod device;
 mod faults;
 mod oneshot;
 mod pipelines;
+mod similarity;
+mod timing;
 
 use super::{Backend, BackendError, SimilarityShape};
-use crate::kernels::{self, Kernel, interfaces, similarity};
+use crate::kernels::{self, Kernel};
 pub use buffers::GpuBuffer;
 pub use device::{AdapterChoice, GpuDevice};
 use pipelines::Pipelines;
+pub use similarity::SimilarityPath;
 use std::borrow::Cow;
 
 /// Kernels on one GPU. Operations are recorded, and submitted together: when there are many, or when data is asked for.
 pub struct GpuBackend {
     device: GpuDevice,
     pipelines: Pipelines,
+    path: SimilarityPath,
+    warnings: Vec<String>,
 }
 
 impl GpuBackend {
-    /// Builds the pipelines of all kernels on `device`.
+    /// Builds the pipelines of all kernels that `device` offers, and chooses the path of similarities.
     ///
     /// # Errors
     /// When the driver refuses one.
@@ -40,14 +45,35 @@ impl GpuBackend {
         device: GpuDevice,
         source: impl Fn(&Kernel) -> Cow<'static, str>,
     ) -> Result<Self, BackendError> {
-        let pipelines = Pipelines::build(&device, kernels::KERNELS, source).await?;
-        Ok(Self { device, pipelines })
+        Self::with_only(device, |_| true, source).await
+    }
+
+    /// The same with those kernels alone that `keep` wants: drivers take their time for each.
+    ///
+    /// # Errors
+    /// When the driver refuses one.
+    pub async fn with_only(
+        device: GpuDevice,
+        keep: impl Fn(&Kernel) -> bool,
+        source: impl Fn(&Kernel) -> Cow<'static, str>,
+    ) -> Result<Self, BackendError> {
+        let kept = kernels::KERNELS.iter().filter(|kernel| keep(kernel));
+        let (pipelines, warnings) = Pipelines::build(&device, kept, source).await?;
+        let mut backend = Self { device, pipelines, path: SimilarityPath::Portable, warnings };
+        backend.choose_path().await;
+        Ok(backend)
     }
 
     /// The device.
     #[must_use]
     pub fn device(&self) -> &GpuDevice {
         &self.device
+    }
+
+    /// What the device offers and is not used, and why, for people.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 
@@ -95,6 +121,10 @@ impl Backend for GpuBackend {
         buffer.len()
     }
 
+    fn offers(&self, kernel: &str) -> bool {
+        self.pipelines.contains(kernel)
+    }
+
     async fn download(&self, buffer: &GpuBuffer) -> Result<Vec<f32>, BackendError> {
         self.pipelines.submit(&self.device);
         buffers::download(&self.device, buffer).await
@@ -107,10 +137,6 @@ impl Backend for GpuBackend {
         out: &mut GpuBuffer,
         shape: SimilarityShape,
     ) -> Result<(), BackendError> {
-        shape.check(a.len(), b.len(), out.len())?;
-        let size = |value| to_u32("similarity", value);
-        let (n, m, d) = (size(shape.n)?, size(shape.m)?, size(shape.d)?);
-        let sizes = similarity::Sizes { n, m, d, column_tiles: m.div_ceil(interfaces::similarity::TILE) };
-        self.run(sizes, &[a, b, out])
+        self.similarity_by(self.path, a, b, out, shape)
     }
 }
