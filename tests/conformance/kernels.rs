@@ -30,16 +30,26 @@ impl Case {
 
 /// Sums of up to a few thousand products of size 1, and functions that GPUs compute to a few units in the last place.
 const TOLERANCE: Tolerance = Tolerance { absolute: 2e-5, relative: 2e-5 };
+/// Cosines of inputs that are exact in 16 bits: only the order of 32-bit sums differs, and matrix units cut off where others
+/// round. Up to 200 products of rows of about unit length; worst seen on lavapipe 3e-7.
+const F16_TOLERANCE: Tolerance = Tolerance { absolute: 5e-6, relative: 5e-6 };
 /// Nothing, one, around a workgroup, several of them.
 const COUNTS: [usize; 7] = [0, 1, 5, 64, 65, 256, 700];
 /// Columns: one, ragged, a workgroup's lanes, more.
 const WIDTHS: [usize; 5] = [1, 7, 64, 65, 256];
 
+/// All kernels that the backend offers; says which it left out.
+///
 /// # Errors
 /// The first kernel and case that went wrong.
+#[expect(clippy::print_stdout, reason = "a skipped kernel says so")]
 pub(crate) async fn suite<B: Backend>(backend: &B) -> Result<(), String> {
     for kernel in KERNELS {
-        one(backend, kernel.name).await?;
+        if backend.offers(kernel.name) {
+            one(backend, kernel.name).await?;
+        } else {
+            println!("skipped: {}: {} does not offer {}", kernel.name, backend.name(), kernel.needs);
+        }
     }
     Ok(())
 }
@@ -54,12 +64,13 @@ pub(crate) async fn one<B: Backend>(backend: &B, kernel: &str) -> Result<(), Str
     for case in cases {
         let expected = run(&CpuBackend, &case).await?;
         let got = run(backend, &case).await?;
+        let tolerance = if kernel.ends_with("_f16") || kernel.ends_with("_coop") { F16_TOLERANCE } else { TOLERANCE };
         for (number, (got, expected)) in got.iter().zip(&expected).enumerate() {
             let what = format!("{}, output {number}", case.label);
             match holds(kernel, number) {
                 Holds::Numbers => {
                     let expected: Vec<f64> = expected.iter().map(|x| f64::from(*x)).collect();
-                    close(&what, got, &expected, TOLERANCE)?;
+                    close(&what, got, &expected, tolerance)?;
                 }
                 Holds::Indices => equal(&what, bytemuck::cast_slice(got), bytemuck::cast_slice(expected))?,
                 Holds::Scratch => {}
@@ -81,7 +92,7 @@ enum Holds {
 /// What output `number` of a kernel holds.
 fn holds(kernel: &str, number: usize) -> Holds {
     match (kernel, number) {
-        ("danger", 1) | ("top_k", 2) => Holds::Indices,
+        ("danger", 1) | ("top_k", 2) | ("to_f16", _) => Holds::Indices,
         ("top_k", 0) => Holds::Scratch,
         _ => Holds::Numbers,
     }
@@ -106,6 +117,21 @@ async fn run<B: Backend>(backend: &B, case: &Case) -> Result<Vec<Vec<f32>>, Stri
     Ok(outputs)
 }
 
+/// `(n, m, d)`: nothing, one, around tiles of 64 and 128 and slices of 16 and 32, rows that can be stored in fours and
+/// whole tiles among them.
+const SIMILARITIES: [(usize, usize, usize); 10] = [
+    (0, 5, 3),
+    (5, 0, 3),
+    (3, 4, 0),
+    (1, 1, 1),
+    (65, 63, 17),
+    (64, 128, 16),
+    (128, 256, 64),
+    (129, 193, 33),
+    (127, 130, 15),
+    (200, 140, 200),
+];
+
 /// Random inputs.
 struct Draw(Stream);
 
@@ -121,6 +147,11 @@ impl Draw {
     /// Small enough that sums stay near 1.
     fn weights(&mut self, n: usize, share: usize) -> Vec<f32> {
         (0..n).map(|_| self.0.symmetric(1.0) / share.max(1) as f32).collect()
+    }
+
+    /// [`Draw::weights`] that are exact in 16 bits.
+    fn halves(&mut self, n: usize, share: usize) -> Vec<f32> {
+        self.weights(n, share).iter().map(|x| half::f16::from_f32(*x).to_f32()).collect()
     }
 
     fn below(&mut self, n: usize, bound: usize) -> Vec<u32> {
@@ -146,6 +177,18 @@ fn words(indices: &[u32]) -> Vec<f32> {
 /// Numbers whose products sum up exactly in 32 bits, in any order, with many ties among the sums.
 fn coarse(numbers: &[f32]) -> Vec<f32> {
     numbers.iter().map(|x| (x * 4.0).round() / 4.0).collect()
+}
+
+/// Rows of 16-bit floats, two to a word, with zeros to whole tiles: what `to_f16` makes.
+fn packed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let sizes = kernels::to_f16::Sizes::new(u(rows), u(columns));
+    let mut bits = vec![0u16; sizes.padded_rows as usize * sizes.padded_columns as usize];
+    for (row, line) in values.chunks(columns.max(1)).take(rows).enumerate() {
+        for (column, x) in line.iter().enumerate() {
+            bits[row * sizes.padded_columns as usize + column] = half::f16::from_f32(*x).to_bits();
+        }
+    }
+    bytemuck::pod_collect_to_vec(&bits)
 }
 
 /// An output that must be written in full.
@@ -307,6 +350,19 @@ fn cases(kernel: &str) -> Vec<Case> {
                 cases.push(Case::new(sizes, vec![draw.weights(n, 8), norms, draw.numbers(n)]));
             }
         }
+        "peak_copy" => {
+            for n in COUNTS {
+                cases.push(Case::new(kernels::peak_copy::Sizes { n: u(n) }, vec![draw.numbers(4 * n), nan(4 * n)]));
+            }
+        }
+        "peak_fma" => {
+            for n in COUNTS {
+                for rounds in [0, 1, 50] {
+                    let sizes = kernels::peak_fma::Sizes { n: u(n), rounds, factor: 0.75, step: 0.5 };
+                    cases.push(Case::new(sizes, vec![nan(n)]));
+                }
+            }
+        }
         "pool" => {
             for (texts, dim) in grid() {
                 let starts = draw.starts(texts, 9);
@@ -388,10 +444,27 @@ fn cases(kernel: &str) -> Vec<Case> {
                 }
             }
         }
-        "similarity" => {
-            for (n, m, d) in [(0, 5, 3), (1, 1, 1), (65, 63, 17), (129, 193, 33)] {
-                let sizes = kernels::similarity::Sizes { n: u(n), m: u(m), d: u(d), column_tiles: u(m.div_ceil(64)) };
-                cases.push(Case::new(sizes, vec![draw.weights(n * d, 4), draw.numbers(m * d), nan(n * m)]));
+        "similarity" | "similarity_subgroup" => {
+            for (n, m, d) in SIMILARITIES {
+                let inputs = vec![draw.weights(n * d, 4), draw.numbers(m * d), nan(n * m)];
+                cases.push(if kernel == "similarity" {
+                    let column_tiles = u(m).div_ceil(kernels::interfaces::similarity::TILE);
+                    Case::new(kernels::similarity::Sizes { n: u(n), m: u(m), d: u(d), column_tiles }, inputs)
+                } else {
+                    Case::new(kernels::similarity_subgroup::Sizes::new(u(n), u(m), u(d)), inputs)
+                });
+            }
+        }
+        "similarity_f16" | "similarity_coop" => {
+            for (n, m, d) in SIMILARITIES {
+                let (a, b) = (draw.halves(n * d, 4), draw.halves(m * d, 4));
+                let inputs = vec![packed(&a, n, d), packed(&b, m, d), nan(n * m)];
+                let (n, m, d) = (u(n), u(m), u(d));
+                cases.push(if kernel == "similarity_f16" {
+                    Case::new(kernels::similarity_f16::Sizes::new(n, m, d), inputs)
+                } else {
+                    Case::new(kernels::similarity_coop::Sizes::new(n, m, d), inputs)
+                });
             }
         }
         "square_sum" => {
@@ -432,6 +505,13 @@ fn cases(kernel: &str) -> Vec<Case> {
             late[900] = 1450.5;
             for base in [climb, fall, mixed, late, vec![0.5; 1500], broken] {
                 cases.push(top_k(&mut draw, vec![1.0, -0.5, 0.0], base, 1, 50, (1, 0, 0)));
+            }
+        }
+        "to_f16" => {
+            for (rows, columns) in [(0, 3), (3, 0), (1, 1), (5, 33), (128, 32), (129, 64), (200, 75)] {
+                let sizes = kernels::to_f16::Sizes::new(u(rows), u(columns));
+                let words = usize::try_from(sizes.words()).expect("small");
+                cases.push(Case::new(sizes, vec![draw.halves(rows * columns, 1), nan(words)]));
             }
         }
         other => panic!("{other}: no cases; every kernel of the table needs some"),

@@ -9,7 +9,7 @@ pub mod cpu;
 pub mod gpu;
 pub mod top_k;
 
-use crate::kernels::Problem;
+use crate::kernels::{self, Problem};
 
 /// A place that holds buffers of `f32` and computes on them.
 pub trait Backend {
@@ -69,6 +69,11 @@ pub trait Backend {
     /// As it.
     fn run<P: Problem>(&self, problem: P, buffers: &[&Self::Buffer]) -> Result<(), BackendError> {
         self.dispatch(P::KERNEL, bytemuck::bytes_of(&problem), buffers, problem.groups())
+    }
+
+    /// Whether it has kernel `name`: some need what not every device offers.
+    fn offers(&self, name: &str) -> bool {
+        kernels::kernel(name).is_some()
     }
 
     /// How many numbers `buffer` holds.

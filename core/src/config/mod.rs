@@ -384,7 +384,7 @@ pub struct Device {
     /// `auto`, `cpu`, `gpu`, `gpu:N` (`cuda` is accepted for `gpu`).
     #[serde(rename = "type")]
     pub kind: String,
-    /// Arithmetic of training and evaluation.
+    /// Arithmetic of similarities on a GPU; all else is computed in 32-bit floats.
     pub precision: Precision,
 }
 
@@ -394,13 +394,15 @@ impl Default for Device {
     }
 }
 
-/// Arithmetic of training and evaluation.
+/// Arithmetic of similarities on a GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 32-bit floats.
     #[default]
     F32,
+    /// Inputs rounded to 16-bit floats, sums in 32 bits, where the adapter has them.
+    F16,
 }
 
 /// What stops a run. Thresholds that SPEC §12 names.

@@ -236,6 +236,31 @@ pub mod normalise_backward {
     };
 }
 
+/// `shaders/peak_copy.wgsl`.
+pub mod peak_copy {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[Access::Uniform { size: 4, fields: &[("n", 0)] }, Access::Read, Access::ReadWrite],
+    };
+}
+
+/// `shaders/peak_fma.wgsl`.
+pub mod peak_fma {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("n", 0), ("rounds", 4), ("factor", 8), ("step", 12)] },
+            Access::ReadWrite,
+        ],
+    };
+}
+
 /// `shaders/pool.wgsl`.
 #[rustfmt::skip]
 pub mod pool {
@@ -357,21 +382,96 @@ pub mod product {
 }
 
 /// `shaders/similarity.wgsl`.
-#[rustfmt::skip]
 pub mod similarity {
     use crate::kernels::{Access, Interface};
 
     /// The constant of that name.
-    pub const TILE: u32 = 64;
+    pub const TILE: u32 = 128;
     /// The constant of that name.
     pub const DEPTH: u32 = 16;
     /// The constant of that name.
-    pub const STRIDE: u32 = 66;
+    pub const QUADS: u32 = 32;
     /// The constant of that name.
-    pub const SLICE: u32 = 1056;
+    pub const SLICE: u32 = 512;
     /// Workgroup size and bindings.
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [16, 16, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("n", 0), ("m", 4), ("d", 8), ("column_tiles", 12)] },
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/similarity_coop.wgsl`.
+pub mod similarity_coop {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const TILE: u32 = 128;
+    /// The constant of that name.
+    pub const DEPTH: u32 = 32;
+    /// The constant of that name.
+    pub const STRIDE: u32 = 10;
+    /// The constant of that name.
+    pub const SLICE: u32 = 1280;
+    /// The constant of that name.
+    pub const EDGE: u32 = 2048;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("n", 0), ("m", 4), ("quads", 8), ("column_tiles", 12)] },
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/similarity_f16.wgsl`.
+pub mod similarity_f16 {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const TILE: u32 = 128;
+    /// The constant of that name.
+    pub const DEPTH: u32 = 16;
+    /// The constant of that name.
+    pub const QUADS: u32 = 32;
+    /// The constant of that name.
+    pub const SLICE: u32 = 512;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [16, 16, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("n", 0), ("m", 4), ("quads", 8), ("column_tiles", 12)] },
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/similarity_subgroup.wgsl`.
+pub mod similarity_subgroup {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const TILE_ROWS: u32 = 64;
+    /// The constant of that name.
+    pub const TILE_COLUMNS: u32 = 128;
+    /// The constant of that name.
+    pub const DEPTH: u32 = 16;
+    /// The constant of that name.
+    pub const QUADS: u32 = 32;
+    /// The constant of that name.
+    pub const SLICE: u32 = 512;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
         bindings: &[
             Access::Uniform { size: 16, fields: &[("n", 0), ("m", 4), ("d", 8), ("column_tiles", 12)] },
             Access::Read,
@@ -395,6 +495,24 @@ pub mod square_sum {
         workgroup_size: [256, 1, 1],
         bindings: &[
             Access::Uniform { size: 8, fields: &[("n", 0), ("out_start", 4)] },
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/to_f16.wgsl`.
+pub mod to_f16 {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform {
+                size: 16,
+                fields: &[("rows", 0), ("columns", 4), ("padded_rows", 8), ("padded_columns", 12)],
+            },
             Access::Read,
             Access::ReadWrite,
         ],

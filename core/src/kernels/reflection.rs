@@ -1,9 +1,10 @@
 //! Reads what the host must know out of the WGSL, with the parser that `wgpu` itself uses, and keeps `interfaces.rs` and
 //! the Rust uniforms equal to it. Tests only: browsers carry no parser.
 
-use super::{Access, KERNELS};
+use super::{Access, KERNELS, Kernel, Need, similarity_coop};
 use std::fmt::Write as _;
 use wgpu::naga;
+use wgpu::naga::valid::Capabilities;
 
 const HEADER: &str = "\
 //! What the host must know of each WGSL file.
@@ -11,14 +12,31 @@ const HEADER: &str = "\
 //! Written from `shaders/` by `CRUCIBLE_BLESS=1 cargo test -p crucible-core --lib kernels`; not to be edited.
 ";
 
+/// What every WebGPU device has: conversions to 16-bit floats inside of words are to `naga` an extra.
+const WEBGPU: Capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+
+/// What the parser must allow for a kernel.
+fn capabilities(needs: Need) -> Capabilities {
+    WEBGPU
+        | match needs {
+            Need::Nothing => Capabilities::empty(),
+            Need::F16 => Capabilities::SHADER_FLOAT16,
+            Need::Subgroups => Capabilities::SUBGROUP,
+            Need::CooperativeMatrices => {
+                Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX
+            }
+        }
+}
+
 /// Parses and validates; the message names the file and the place.
-fn parse(name: &str, source: &str) -> naga::Module {
+fn parse(kernel: &Kernel) -> (naga::Module, naga::valid::ModuleInfo) {
+    let (source, path) = (kernel.source, format!("shaders/{}.wgsl", kernel.name));
     let module = naga::front::wgsl::parse_str(source)
-        .unwrap_or_else(|e| panic!("{}", e.emit_to_string_with_path(source, &format!("shaders/{name}.wgsl"))));
-    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty())
+        .unwrap_or_else(|e| panic!("{}", e.emit_to_string_with_path(source, &path)));
+    let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities(kernel.needs))
         .validate(&module)
-        .unwrap_or_else(|e| panic!("{}", e.emit_to_string_with_path(source, &format!("shaders/{name}.wgsl"))));
-    module
+        .unwrap_or_else(|e| panic!("{}", e.emit_to_string_with_path(source, &path)));
+    (module, info)
 }
 
 /// The module of one kernel in `interfaces.rs`.
@@ -105,7 +123,7 @@ fn access(
 fn interfaces_are_those_of_the_wgsl() {
     let mut expected = HEADER.to_owned();
     for kernel in KERNELS {
-        let module = parse(kernel.name, kernel.source);
+        let (module, _) = parse(kernel);
         expected.push_str(&render(kernel.name, &module));
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kernels/interfaces.rs");
@@ -115,7 +133,9 @@ fn interfaces_are_those_of_the_wgsl() {
     }
     let command = "CRUCIBLE_BLESS=1 cargo test -p crucible-core --lib kernels";
     let got = std::fs::read_to_string(path).expect("interfaces.rs can be read").replace("\r\n", "\n");
-    assert_eq!(got, expected, "interfaces.rs is not what the WGSL says; run `{command}`");
+    // As the formatter may have laid it out.
+    let plain = |text: &str| text.split_whitespace().collect::<String>().replace(",]", "]").replace(",}", "}");
+    assert_eq!(plain(&got), plain(&expected), "interfaces.rs is not what the WGSL says; run `{command}`");
 }
 
 #[test]
@@ -130,5 +150,44 @@ fn uniforms_have_the_layout_of_the_wgsl() {
         assert!(buffers <= 8, "{}: {buffers} storage buffers; WebGPU promises 8", kernel.name);
         let invocations: u32 = kernel.interface.workgroup_size.iter().product();
         assert!(invocations <= 256, "{}: {invocations} invocations; WebGPU promises 256", kernel.name);
+    }
+}
+
+/// The driver is not there in a test, but what it gets is: `naga` panics on some shaders that it finds valid.
+#[cfg(target_os = "linux")]
+#[test]
+fn kernels_can_be_written_as_spir_v() {
+    use naga::back::spv;
+    for kernel in KERNELS {
+        let (module, info) = parse(kernel);
+        let options = spv::Options { lang_version: (1, 6), ..spv::Options::default() };
+        let words = spv::write_vec(&module, &info, &options, None).unwrap_or_else(|e| panic!("{}: {e}", kernel.name));
+        assert!(words.len() > 20, "{}: {} words", kernel.name, words.len());
+    }
+}
+
+#[test]
+fn workgroup_memory_is_within_what_a_kernel_may_take() {
+    for kernel in KERNELS {
+        let (module, _) = parse(kernel);
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).expect("a valid module has a layout");
+        let shared = module.global_variables.iter().filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|(_, variable)| layouter[variable.ty].size).sum();
+        match kernel.needs {
+            Need::CooperativeMatrices => assert_eq!(bytes, similarity_coop::WORKGROUP_BYTES, "{}", kernel.name),
+            _ => assert!(bytes <= 16 << 10, "{}: {bytes} bytes; WebGPU promises 16 KiB", kernel.name),
+        }
+    }
+}
+
+/// Without its feature a kernel is refused: the table asks for no more than a kernel uses.
+#[test]
+fn kernels_need_what_the_table_says() {
+    for kernel in KERNELS.iter().filter(|kernel| kernel.needs != Need::Nothing) {
+        let module = naga::front::wgsl::parse_str(kernel.source).expect("parses");
+        let flags = naga::valid::ValidationFlags::all();
+        let without = naga::valid::Validator::new(flags, WEBGPU).validate(&module);
+        assert!(without.is_err(), "{} needs nothing, not {}", kernel.name, kernel.needs);
     }
 }

@@ -1,11 +1,15 @@
 //! The one table of kernels: what the GPU backend builds its pipelines from and what the tests walk.
 
+use std::fmt;
+
 /// A kernel: WGSL, what it binds, and the Rust function that does the same.
 pub struct Kernel {
     /// The same as the WGSL file's and the twin module's.
     pub name: &'static str,
     /// WGSL; its entry point is `main`.
     pub source: &'static str,
+    /// What a device must offer for it.
+    pub needs: Need,
     /// Read from the WGSL.
     pub interface: &'static Interface,
     /// The Rust struct that fills binding 0.
@@ -13,6 +17,30 @@ pub struct Kernel {
     /// Does what a dispatch over the whole problem does; slow, plain, for comparison. Takes one argument per binding, in
     /// their order.
     pub twin: fn(&mut [Argument<'_>]),
+}
+
+/// What a device must offer for a kernel, beyond WebGPU's defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: it runs everywhere.
+    Nothing,
+    /// 16-bit floats in shaders.
+    F16,
+    /// Shuffles within subgroups. Native only: browsers want a line in the WGSL that `naga` refuses.
+    Subgroups,
+    /// Matrix units that multiply 16 × 16 16-bit floats into 32-bit ones. Native only, and experimental in `wgpu`.
+    CooperativeMatrices,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "nothing",
+            Self::F16 => "16-bit floats",
+            Self::Subgroups => "subgroups of 8 or more",
+            Self::CooperativeMatrices => "matrix units of 16x16x16 f16 to f32 over subgroups of 32",
+        })
+    }
 }
 
 /// What the host must know of a WGSL file. Browsers get no shader parser, so a test writes these into `interfaces.rs`.
@@ -119,11 +147,14 @@ pub(super) fn words(numbers: &[f32]) -> &[u32] {
 
 /// The table from the modules' names, which are those of the WGSL files too.
 macro_rules! kernels {
-    ($($name:ident),* $(,)?) => {
+    (@need) => { Need::Nothing };
+    (@need $need:ident) => { Need::$need };
+    ($($name:ident $(needs $need:ident)?),* $(,)?) => {
         /// Every kernel.
         pub static KERNELS: &[Kernel] = &[$(Kernel {
             name: stringify!($name),
             source: include_str!(concat!("../../../shaders/", stringify!($name), ".wgsl")),
+            needs: kernels!(@need $($need)?),
             interface: &super::interfaces::$name::INTERFACE,
             uniform: super::$name::UNIFORM,
             twin: super::$name::twin,
@@ -132,7 +163,9 @@ macro_rules! kernels {
 }
 
 kernels! {
-    activation, activation_backward, adamw, adamw_rows, add, bucket_sum, clip, column_sum, danger, info_nce, normalise, normalise_backward, pool, pool_backward, pool_weights, pool_weights_backward, pool_weights_dots, product, similarity, square_sum, top_k, triplet,
+    activation, activation_backward, adamw, adamw_rows, add, bucket_sum, clip, column_sum, danger, info_nce, normalise, normalise_backward, peak_copy, peak_fma, pool, pool_backward, pool_weights, pool_weights_backward, pool_weights_dots, product,
+    similarity, similarity_coop needs CooperativeMatrices, similarity_f16 needs F16, similarity_subgroup needs Subgroups,
+    square_sum, to_f16, top_k, triplet,
 }
 
 /// The kernel of that name.

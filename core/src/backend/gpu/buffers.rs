@@ -34,6 +34,11 @@ impl GpuBuffer {
         Self { buffer: self.buffer.clone(), offset: self.offset + start as u64 * F32_BYTES, len }
     }
 
+    /// Records a copy of the first `bytes` of `source` to its begin.
+    pub(super) fn copy_from(&self, encoder: &mut wgpu::CommandEncoder, source: &wgpu::Buffer, bytes: u64) {
+        encoder.copy_buffer_to_buffer(source, 0, &self.buffer, self.offset, bytes);
+    }
+
     /// What a kernel binds.
     pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
         let bytes = if self.len == 0 { LEAST_BYTES } else { self.len as u64 * F32_BYTES };

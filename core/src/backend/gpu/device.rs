@@ -1,9 +1,11 @@
 //! Which adapter, and what it may be asked for.
 
 mod adapters;
+mod offers;
 
 use super::faults::Faults;
 use crate::backend::BackendError;
+use crate::config::Precision;
 pub use adapters::{
     AdapterDescription, AdapterFeatures, AdapterKind, AdapterLimits, Auto, CooperativeMatrix, SubgroupSizes, auto,
 };
@@ -42,20 +44,25 @@ pub struct GpuDevice {
     max_len: usize,
     /// A test has taken all memory.
     exhausted: Rc<Cell<bool>>,
+    precision: Precision,
 }
 
 impl GpuDevice {
-    /// Opens the adapter of `choice`.
+    /// Opens the adapter of `choice`, to compute in 32-bit floats.
     ///
     /// # Errors
     /// When there is none of that kind, or it does not open.
     pub async fn open(choice: AdapterChoice) -> Result<Self, BackendError> {
+        Self::open_for(choice, Precision::F32).await
+    }
+
+    /// Opens the adapter of `choice`. With [`Precision::F16`], similarities may be made from inputs of 16 bits.
+    ///
+    /// # Errors
+    /// When there is none of that kind, or it does not open.
+    pub async fn open_for(choice: AdapterChoice, precision: Precision) -> Result<Self, BackendError> {
         let (adapter, description) = choose(choice).await?;
-        let descriptor = wgpu::DeviceDescriptor {
-            label: Some("crucible"),
-            required_limits: limits(&adapter),
-            ..wgpu::DeviceDescriptor::default()
-        };
+        let descriptor = offers::descriptor(&adapter, &description, precision);
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| BackendError::Device {
             operation: format!("opening {description}"),
             message: e.to_string(),
@@ -70,6 +77,7 @@ impl GpuDevice {
             faults,
             description,
             max_len,
+            precision,
             exhausted: Rc::default(),
         })
     }
@@ -99,6 +107,7 @@ impl GpuDevice {
     }
 
     /// What destroys the device when it is called, at any time, from anywhere: for tests of a device that is lost.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn destroyer(&self) -> impl Fn() + Send + 'static {
         let device = self.device.clone();
         move || device.destroy()
@@ -113,6 +122,12 @@ impl GpuDevice {
     /// Whether it refuses all further memory.
     pub(super) fn is_exhausted(&self) -> bool {
         self.exhausted.get()
+    }
+
+    /// What it was opened for.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Its description.

@@ -1,7 +1,8 @@
 //! The GPU through `wgpu`: Vulkan, Metal and DX12 natively, WebGPU in a browser, the same WGSL on all.
 //!
 //! [`device`] picks an adapter, `pipelines` builds one pipeline per kernel of the table, `buffers` moves numbers,
-//! `faults` turns what the driver reports into errors, `shards` cuts what is longer than a kernel can see. Here they become the [`Backend`].
+//! `faults` turns what the driver reports into errors, `shards` cuts what is longer than a kernel can see, `similarity` chooses
+//! among kernels. Here they become the [`Backend`].
 
 mod buffers;
 pub mod device;
@@ -9,22 +10,27 @@ mod faults;
 mod oneshot;
 mod pipelines;
 mod shards;
+mod similarity;
+mod timing;
 
 use super::{Backend, BackendError, SimilarityShape};
-use crate::kernels::{self, Kernel, interfaces, similarity};
+use crate::kernels::{self, Kernel};
 pub use buffers::GpuBuffer;
 pub use device::{AdapterChoice, GpuDevice};
 use pipelines::Pipelines;
+pub use similarity::SimilarityPath;
 use std::borrow::Cow;
 
 /// Kernels on one GPU. Operations are recorded, and submitted together: when there are many, or when data is asked for.
 pub struct GpuBackend {
     device: GpuDevice,
     pipelines: Pipelines,
+    path: SimilarityPath,
+    warnings: Vec<String>,
 }
 
 impl GpuBackend {
-    /// Builds the pipelines of all kernels on `device`.
+    /// Builds the pipelines of all kernels that `device` offers, and chooses the path of similarities.
     ///
     /// # Errors
     /// When the driver refuses one.
@@ -41,14 +47,35 @@ impl GpuBackend {
         device: GpuDevice,
         source: impl Fn(&Kernel) -> Cow<'static, str>,
     ) -> Result<Self, BackendError> {
-        let pipelines = Pipelines::build(&device, kernels::KERNELS, source).await?;
-        Ok(Self { device, pipelines })
+        Self::with_only(device, |_| true, source).await
+    }
+
+    /// The same with those kernels alone that `keep` wants: drivers take their time for each.
+    ///
+    /// # Errors
+    /// When the driver refuses one.
+    pub async fn with_only(
+        device: GpuDevice,
+        keep: impl Fn(&Kernel) -> bool,
+        source: impl Fn(&Kernel) -> Cow<'static, str>,
+    ) -> Result<Self, BackendError> {
+        let kept = kernels::KERNELS.iter().filter(|kernel| keep(kernel));
+        let (pipelines, warnings) = Pipelines::build(&device, kept, source).await?;
+        let mut backend = Self { device, pipelines, path: SimilarityPath::Portable, warnings };
+        backend.choose_path().await;
+        Ok(backend)
     }
 
     /// The device.
     #[must_use]
     pub fn device(&self) -> &GpuDevice {
         &self.device
+    }
+
+    /// What the device offers and is not used, and why, for people.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 
@@ -100,6 +127,10 @@ impl Backend for GpuBackend {
         buffer.len()
     }
 
+    fn offers(&self, kernel: &str) -> bool {
+        self.pipelines.contains(kernel)
+    }
+
     async fn download(&self, buffer: &GpuBuffer) -> Result<Vec<f32>, BackendError> {
         self.pipelines.submit(&self.device);
         buffers::download(&self.device, buffer).await
@@ -114,22 +145,6 @@ impl Backend for GpuBackend {
     ) -> Result<(), BackendError> {
         shape.check(a.len(), b.len(), out.len())?;
         shards::similarity(self, a, b, out, shape)
-    }
-}
-
-impl GpuBackend {
-    /// [`Backend::similarity`] of buffers that a kernel can see whole.
-    fn similarity_at_once(
-        &self,
-        a: &GpuBuffer,
-        b: &GpuBuffer,
-        out: &GpuBuffer,
-        shape: SimilarityShape,
-    ) -> Result<(), BackendError> {
-        let size = |value| to_u32("similarity", value);
-        let (n, m, d) = (size(shape.n)?, size(shape.m)?, size(shape.d)?);
-        let sizes = similarity::Sizes { n, m, d, column_tiles: m.div_ceil(interfaces::similarity::TILE) };
-        self.run(sizes, &[a, b, out])
     }
 }
 

@@ -4,7 +4,7 @@ use super::buffers::{self, GpuBuffer};
 use super::device::GpuDevice;
 use super::faults;
 use crate::backend::BackendError;
-use crate::kernels::{Access, Kernel};
+use crate::kernels::{Access, Kernel, Need};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,6 +32,9 @@ struct Dispatch {
     grid: (u32, u32),
 }
 
+/// Name, uniform, other bindings and workgroups of a run.
+pub(super) type Run<'a> = (&'static str, &'a [u8], &'a [&'a GpuBuffer], u64);
+
 struct Pipeline {
     kernel: &'static Kernel,
     layout: wgpu::BindGroupLayout,
@@ -39,27 +42,34 @@ struct Pipeline {
 }
 
 impl Pipelines {
-    /// Builds all; `source` gives the WGSL of each.
+    /// Builds all that the device offers; `source` gives the WGSL of each. Of those that not every device offers, a fault
+    /// is a warning: there is another way.
     pub(super) async fn build(
         gpu: &GpuDevice,
-        kernels: &'static [Kernel],
+        kernels: impl Iterator<Item = &'static Kernel>,
         source: impl Fn(&Kernel) -> Cow<'static, str>,
-    ) -> Result<Self, BackendError> {
+    ) -> Result<(Self, Vec<String>), BackendError> {
         let mut started = Vec::new();
-        for kernel in kernels {
+        for kernel in kernels.filter(|kernel| gpu.offers(kernel.needs)) {
             let operation = format!("building the pipeline of {}", kernel.name);
             let work = || build(&gpu.device, kernel, source(kernel));
             started.push(faults::scope(&gpu.device, &operation, work));
         }
         // Awaited only when all are under way: browsers compile them side by side.
-        let mut pipelines = BTreeMap::new();
+        let (mut pipelines, mut warnings) = (BTreeMap::new(), Vec::new());
         for (pipeline, answer) in started {
-            if let Some(error) = answer.await {
-                return Err(error);
+            match answer.await {
+                Some(error) if pipeline.kernel.needs == Need::Nothing => return Err(error),
+                Some(error) => warnings.push(error.to_string()),
+                None => drop(pipelines.insert(pipeline.kernel.name, pipeline)),
             }
-            pipelines.insert(pipeline.kernel.name, pipeline);
         }
-        Ok(Self { by_name: pipelines, recorded: RefCell::default() })
+        Ok((Self { by_name: pipelines, recorded: RefCell::default() }, warnings))
+    }
+
+    /// Whether kernel `name` was built.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// Records a run of kernel `name` over `groups` workgroups, numbered along x, then y, with `uniform` at binding 0 and `buffers`
@@ -72,6 +82,21 @@ impl Pipelines {
         buffers: &[&GpuBuffer],
         groups: u64,
     ) -> Result<(), BackendError> {
+        if let Some(dispatch) = self.prepare(gpu, (name, uniform, buffers, groups))? {
+            self.recorded.borrow_mut().push(dispatch);
+        }
+        if self.recorded.borrow().len() >= TOGETHER {
+            self.submit(gpu);
+        }
+        Ok(())
+    }
+
+    /// Checks a run; none if it has no workgroups.
+    fn prepare(
+        &self,
+        gpu: &GpuDevice,
+        (name, uniform, buffers, groups): Run<'_>,
+    ) -> Result<Option<Dispatch>, BackendError> {
         let mismatch = |expected: String, got: String| BackendError::Interface { operation: name, expected, got };
         let pipeline = self.by_name.get(name).ok_or_else(|| mismatch("a kernel of that name".into(), "none".into()))?;
         let interface = pipeline.kernel.interface;
@@ -91,13 +116,27 @@ impl Pipelines {
         }
         let grid = grid(name, groups)?;
         if grid.0 == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let buffers = buffers.iter().map(|b| (*b).clone()).collect();
-        self.recorded.borrow_mut().push(Dispatch { name, uniform: uniform.to_vec(), buffers, grid });
-        if self.recorded.borrow().len() >= TOGETHER {
-            self.submit(gpu);
-        }
+        Ok(Some(Dispatch { name, uniform: uniform.to_vec(), buffers, grid }))
+    }
+
+    /// Submits a pass of its own with `times` runs of the same kernel, whose begin and end `queries` get.
+    pub(super) fn run_timed(
+        &self,
+        gpu: &GpuDevice,
+        run: Run<'_>,
+        times: u32,
+        queries: &wgpu::QuerySet,
+    ) -> Result<(), BackendError> {
+        let Some(dispatch) = self.prepare(gpu, run)? else { return Ok(()) };
+        let stamps = wgpu::ComputePassTimestampWrites {
+            query_set: queries,
+            beginning_of_pass_write_index: Some(0),
+            end_of_pass_write_index: Some(1),
+        };
+        gpu.faults.scoped(&gpu.device, dispatch.name, || self.encode(gpu, &[dispatch], times, Some(stamps)));
         Ok(())
     }
 
@@ -110,10 +149,17 @@ impl Pipelines {
         names.sort_unstable();
         names.dedup();
         let operation = if names.len() == 1 { first.name.to_owned() } else { names.join(", ") };
-        gpu.faults.scoped(&gpu.device, &operation, || self.encode(gpu, &recorded));
+        gpu.faults.scoped(&gpu.device, &operation, || self.encode(gpu, &recorded, 1, None));
     }
 
-    fn encode(&self, gpu: &GpuDevice, recorded: &[Dispatch]) {
+    /// Submits a pass with each of `recorded` `times` times.
+    fn encode(
+        &self,
+        gpu: &GpuDevice,
+        recorded: &[Dispatch],
+        times: u32,
+        timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) {
         let mut contents = vec![0u8; recorded.len() * UNIFORM_STRIDE];
         for (place, dispatch) in contents.chunks_exact_mut(UNIFORM_STRIDE).zip(recorded) {
             place[..dispatch.uniform.len()].copy_from_slice(&dispatch.uniform);
@@ -122,7 +168,7 @@ impl Pipelines {
         let uniforms = buffers::fill(&gpu.device, label, &contents, wgpu::BufferUsages::UNIFORM);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
             for (number, dispatch) in recorded.iter().enumerate() {
                 let pipeline = &self.by_name[dispatch.name];
                 let label = Some(dispatch.name);
@@ -141,7 +187,9 @@ impl Pipelines {
                     gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries });
                 pass.set_pipeline(&pipeline.pipeline);
                 pass.set_bind_group(0, &group, &[]);
-                pass.dispatch_workgroups(dispatch.grid.0, dispatch.grid.1, 1);
+                for _ in 0..times {
+                    pass.dispatch_workgroups(dispatch.grid.0, dispatch.grid.1, 1);
+                }
             }
         }
         gpu.queue.submit([encoder.finish()]);

@@ -21,7 +21,7 @@ pub(super) fn similarity(
     shape: SimilarityShape,
 ) -> Result<(), BackendError> {
     if a.len().max(b.len()).max(out.len()) <= gpu.max_len() {
-        return gpu.similarity_at_once(a, b, out, shape);
+        return gpu.similarity_by(gpu.similarity_path(), a, b, out, shape);
     }
     let SimilarityShape { m, d, .. } = shape;
     for (rows, columns) in blocks(shape, gpu.max_len())? {
@@ -29,7 +29,7 @@ pub(super) fn similarity(
         let aligned = [rows.start * d, columns.start * d, first].iter().all(|start| start.is_multiple_of(ALIGNED));
         if columns.len() == m && aligned {
             let (a, out) = (a.part(rows.start * d, n * d), out.part(first, n * m));
-            gpu.similarity_at_once(&a, b, &out, SimilarityShape { n, ..shape })?;
+            gpu.similarity_by(gpu.similarity_path(), &a, b, &out, SimilarityShape { n, ..shape })?;
             continue;
         }
         let (a, a_start) = part(a, rows.start * d, n * d);
