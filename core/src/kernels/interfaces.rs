@@ -237,17 +237,23 @@ pub mod normalise_backward {
 }
 
 /// `shaders/peak_copy.wgsl`.
+#[rustfmt::skip]
 pub mod peak_copy {
     use crate::kernels::{Access, Interface};
 
     /// Workgroup size and bindings.
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [256, 1, 1],
-        bindings: &[Access::Uniform { size: 4, fields: &[("n", 0)] }, Access::Read, Access::ReadWrite],
+        bindings: &[
+            Access::Uniform { size: 4, fields: &[("n", 0)] },
+            Access::Read,
+            Access::ReadWrite,
+        ],
     };
 }
 
 /// `shaders/peak_fma.wgsl`.
+#[rustfmt::skip]
 pub mod peak_fma {
     use crate::kernels::{Access, Interface};
 
@@ -382,6 +388,7 @@ pub mod product {
 }
 
 /// `shaders/similarity.wgsl`.
+#[rustfmt::skip]
 pub mod similarity {
     use crate::kernels::{Access, Interface};
 
@@ -406,6 +413,7 @@ pub mod similarity {
 }
 
 /// `shaders/similarity_coop.wgsl`.
+#[rustfmt::skip]
 pub mod similarity_coop {
     use crate::kernels::{Access, Interface};
 
@@ -432,6 +440,7 @@ pub mod similarity_coop {
 }
 
 /// `shaders/similarity_f16.wgsl`.
+#[rustfmt::skip]
 pub mod similarity_f16 {
     use crate::kernels::{Access, Interface};
 
@@ -456,6 +465,7 @@ pub mod similarity_f16 {
 }
 
 /// `shaders/similarity_subgroup.wgsl`.
+#[rustfmt::skip]
 pub mod similarity_subgroup {
     use crate::kernels::{Access, Interface};
 
@@ -502,6 +512,7 @@ pub mod square_sum {
 }
 
 /// `shaders/to_f16.wgsl`.
+#[rustfmt::skip]
 pub mod to_f16 {
     use crate::kernels::{Access, Interface};
 
@@ -509,10 +520,7 @@ pub mod to_f16 {
     pub static INTERFACE: Interface = Interface {
         workgroup_size: [256, 1, 1],
         bindings: &[
-            Access::Uniform {
-                size: 16,
-                fields: &[("rows", 0), ("columns", 4), ("padded_rows", 8), ("padded_columns", 12)],
-            },
+            Access::Uniform { size: 16, fields: &[("rows", 0), ("columns", 4), ("padded_rows", 8), ("padded_columns", 12)] },
             Access::Read,
             Access::ReadWrite,
         ],
