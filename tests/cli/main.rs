@@ -14,5 +14,6 @@ mod init;
 mod kill;
 mod mine;
 mod pool;
+mod pool_lineups;
 mod util;
 mod vectors;

@@ -3,11 +3,12 @@
 use crucible_core::eval::{Item, Scoreboard};
 use crucible_core::guardrails::{Finding, Report};
 use crucible_core::mining::{MiningStats, Suspect};
+use crucible_core::pools::{Manifest, PoolStats};
 use crucible_core::stats::Comparison;
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 7] {
+fn schemas() -> [(&'static str, Schema); 9] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
@@ -16,6 +17,8 @@ fn schemas() -> [(&'static str, Schema); 7] {
         ("comparison", schema_for!(Comparison)),
         ("mining_stats", schema_for!(MiningStats)),
         ("mining_suspect", schema_for!(Suspect)),
+        ("pool_manifest", schema_for!(Manifest)),
+        ("pool_stats", schema_for!(PoolStats)),
     ]
 }
 

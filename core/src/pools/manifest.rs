@@ -1,5 +1,6 @@
 //! The manifest of a pool: what went in, what came out, with hashes.
 
+use super::expand::Expansion;
 use crate::data::{Metadata, Pool, Tier};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,12 @@ pub struct Manifest {
     /// What a review said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<ReviewCounts>,
+    /// What an expansion tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expansion: Option<Expansion>,
+    /// Bundles without a field that a filter names, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, u64>,
     /// What a split did with senses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitCounts>,

@@ -81,10 +81,11 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     );
     input.kept = report.parents_with_variants;
     manifest.inputs.push(input);
+    manifest.expansion = Some(report.clone());
     let (file, written) = super::written(&args.output, &variants, 0..variants.bundles.len())?;
     manifest.outputs.push(written);
     super::appear(vec![file], &manifest, Some(&manifest_path))?;
-    ctx.print(&json!({"expansion": report, "manifest": manifest}), &text(&report, &manifest))?;
+    ctx.print(&manifest, &text(&report, &manifest))?;
     Ok(Exit::Success)
 }
 
