@@ -96,7 +96,8 @@ impl<'a> Corpus<'a> {
     }
 
     /// Senses that can't give a pair, by reason.
-    pub(super) fn left_out(&self) -> Vec<SenseLeftOut> {
+    #[must_use]
+    pub fn left_out(&self) -> Vec<SenseLeftOut> {
         let mut out: Vec<SenseLeftOut> = Vec::new();
         for (sense, events) in self.groups.by_sense.iter().enumerate() {
             let why = match events.len() {
