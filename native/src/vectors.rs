@@ -348,8 +348,8 @@ fn check(file: &VectorFile<Mmap>, name: &str, rows: &[u32], events: &[Event]) ->
         let first = b * CHECKED;
         let mut row = vec![0.0; file.dim()];
         let mut found = Vec::new();
-        for event in first..rows.len().min(first + CHECKED) {
-            file.raw(rows[event] as usize, &mut row);
+        for (event, number) in rows.iter().enumerate().skip(first).take(CHECKED) {
+            file.raw(*number as usize, &mut row);
             found.extend(row_fault(&row).map(|fault| (event, fault)));
         }
         found

@@ -9,8 +9,8 @@ use safetensors::{Dtype, SafeTensors};
 /// The name of the tensor that `crucible embed` writes; a file with one tensor may name it as it likes.
 pub const TENSOR: &str = "embeddings";
 
-/// The most rows: events are numbered in 32 bits.
-const MAX_ROWS: usize = u32::MAX as usize;
+/// The most rows: events are numbered in 32 bits, and one number is none.
+const MAX_ROWS: usize = u32::MAX as usize - 1;
 
 /// Numbers as they lie in a file, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,6 @@
 //! Plain loops over slices inside [`widest`] are compiled once per instruction set. Sums run in fixed lanes, so that
 //! every instruction set gives the same bits.
 
-/// Numbers in a line of the cache.
-const LINE: usize = 16;
 /// Lanes of a running sum.
 const LANES: usize = 16;
 
@@ -15,18 +13,23 @@ pub fn widest<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Asks for `x` ahead of its use; a hint that changes no result.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(unsafe_code, reason = "the processor's own instruction has no safe form")]
 pub fn prefetch(x: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    /// Numbers in a line of the cache.
+    const LINE: usize = 16;
     for line in x.chunks(LINE) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: every x86-64 has the instruction, it can't fault, and the address lies within the slice.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = x;
 }
+
+/// Other processors are left to guess.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub fn prefetch(_x: &[f32]) {}
 
 /// `out += scale · x`.
 #[inline(always)]

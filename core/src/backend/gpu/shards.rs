@@ -48,8 +48,11 @@ fn part(buffer: &GpuBuffer, start: usize, len: usize) -> (GpuBuffer, usize) {
     (buffer.part(start - skipped, len + skipped), skipped)
 }
 
-/// Rows and columns of the blocks, none of whose parts is longer than `max_len`.
-fn blocks(shape: SimilarityShape, max_len: usize) -> Result<Vec<(Range<usize>, Range<usize>)>, BackendError> {
+/// Rows and columns of the output.
+type Block = (Range<usize>, Range<usize>);
+
+/// The blocks, none of whose parts is longer than `max_len`.
+fn blocks(shape: SimilarityShape, max_len: usize) -> Result<Vec<Block>, BackendError> {
     let SimilarityShape { n, m, d } = shape;
     // What alignment may put before a part.
     let room = max_len.saturating_sub(ALIGNED - 1);

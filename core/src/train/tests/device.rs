@@ -208,7 +208,8 @@ mod gpu {
         let mut observer = At { notes: Notes::default(), step, act: Some(Box::new(act)) };
         let state = fresh(toy, config);
         let outcome = train_on(&mut start, config, &toy.set, &toy.corpus, 42, state, &mut observer);
-        (outcome.err().expect("the device fails"), observer.notes.saved)
+        let Err(error) = outcome else { panic!("the device fails") };
+        (error, observer.notes.saved)
     }
 
     /// A run that `fails` goes on from what it saved, on a device that is well, and ends as one that was left alone.
