@@ -100,7 +100,7 @@ fn threads_and_shards_end_in_the_same_bytes_and_seeds_do_not() {
     let shards: Vec<String> =
         (1..=7).map(|i| run(&format!("p{i}.jsonl"), &["--shard", &format!("{i}/7"), "--batch", "40"])).collect();
     assert!(shards.iter().all(|s| !s.is_empty()));
-    assert_eq!(sorted(&shards), sorted(&[one.clone()]), "shards");
+    assert_eq!(sorted(&shards), sorted(std::slice::from_ref(&one)), "shards");
     // Hardest first: a shorter run is the start of a longer one.
     let few = run("f.jsonl", &["--max-output", "25"]);
     assert!(few.lines().count() == 25 && one.starts_with(&few));
