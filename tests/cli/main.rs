@@ -11,4 +11,5 @@ mod gpu;
 mod init;
 #[cfg(unix)]
 mod kill;
+mod lost;
 mod util;

@@ -128,6 +128,35 @@ fn gpu_kernels_equal_their_twins() {
     });
 }
 
+/// A backend whose kernel `name` has `new` for `old`.
+async fn planted(device: GpuDevice, name: &str, what: &str, old: &str, new: &str) -> GpuBackend {
+    let plant = |kernel: &Kernel| {
+        if kernel.name != name {
+            return Cow::Borrowed(kernel.source);
+        }
+        assert!(kernel.source.contains(old), "{name} no longer has {old:?}: choose another fault to plant");
+        Cow::Owned(kernel.source.replace(old, new))
+    };
+    GpuBackend::with_sources(device, plant).await.unwrap_or_else(|e| panic!("{name}, {what}: {e}"))
+}
+
+#[test]
+fn gpu_gradients_with_a_planted_fault_fail_the_suite() {
+    for (name, what, old, new) in [
+        ("info_nce", "a flipped sign", "d -= factor", "d += factor"),
+        ("triplet", "a flipped sign", "sizes.margin - positive", "sizes.margin + positive"),
+        ("normalise_backward", "a flipped sign", "- along", "+ along"),
+        ("activation_backward", "a flipped sign", "1.0 - t * t", "1.0 + t * t"),
+        ("pool_backward", "the token for its text", "text_of[token] * sizes.dim", "token % 2u * sizes.dim"),
+        ("pool_weights_backward", "the mean not taken off", "(d_weights[i] - mean)", "d_weights[i]"),
+    ] {
+        on_device(|device| async {
+            let backend = planted(device, name, what, old, new).await;
+            assert!(gradients::suite(&backend).await.is_err(), "the suite passed {name} with {what}");
+        });
+    }
+}
+
 #[test]
 fn gpu_kernels_with_a_planted_fault_fail_the_suite() {
     let faults = [
@@ -202,21 +231,13 @@ fn gpu_kernels_with_a_planted_fault_fail_the_suite() {
     ];
     for (name, what, old, new) in faults {
         on_device(|device| async {
-            let plant = |kernel: &Kernel| {
-                if kernel.name != name {
-                    return Cow::Borrowed(kernel.source);
-                }
-                assert!(kernel.source.contains(old), "{name} no longer has {old:?}: choose another fault to plant");
-                Cow::Owned(kernel.source.replace(old, new))
-            };
-            let backend =
-                GpuBackend::with_sources(device, plant).await.unwrap_or_else(|e| panic!("{name}, {what}: {e}"));
+            let backend = planted(device, name, what, old, new).await;
             assert!(kernels::one(&backend, name).await.is_err(), "the suite passed {name} with {what}");
         });
     }
-    let planted: std::collections::BTreeSet<&str> = faults.iter().map(|f| f.0).collect();
+    let faulty: std::collections::BTreeSet<&str> = faults.iter().map(|f| f.0).collect();
     for kernel in crucible_core::kernels::KERNELS.iter().filter(|k| k.name != "similarity") {
-        assert!(planted.contains(kernel.name), "{}: no fault is planted", kernel.name);
+        assert!(faulty.contains(kernel.name), "{}: no fault is planted", kernel.name);
     }
 }
 

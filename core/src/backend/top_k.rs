@@ -6,8 +6,8 @@
 //! and the results of the splits are merged here.
 
 use super::{Backend, BackendError, check_len};
-use crate::encoder::device::u;
 use crate::kernels::top_k::{APART, GROUP_SCRATCH, MISSING, MOST, SAME, Sizes, TILE, order};
+use crate::kernels::u;
 
 const OPERATION: &str = "top_k";
 /// Workgroups of a dispatch, at most: enough for a large GPU; their scratch takes 256 MiB.
@@ -15,7 +15,7 @@ const GROUPS: usize = 512;
 /// Tiles of the base that a split has at least: fewer would be work for the lists alone.
 const SPLIT_TILES: usize = 16;
 /// Multiplications of a dispatch, at most.
-const WORK: usize = 1 << 39;
+const WORK: u64 = 1 << 39;
 
 /// Which rows a query may find, by keys of queries and of rows. Without any: all rows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -135,7 +135,8 @@ impl Plan {
         let queries = whole_tiles((groups * tile).min(max_len / dim).min(max_len / k));
         let chunk = queries.min(n);
         // Keys are pairs.
-        let rows = whole_tiles((max_len / dim).min(max_len / 2).min(WORK / (chunk * dim)));
+        let in_time = usize::try_from(WORK / (chunk * dim) as u64).unwrap_or(usize::MAX);
+        let rows = whole_tiles((max_len / dim).min(max_len / 2).min(in_time));
         let most = (groups / chunk.div_ceil(tile)).min(max_len / (chunk * k));
         let splits = most.min(rows.min(m).div_ceil(tile) / SPLIT_TILES).max(1);
         Ok(Self { queries, rows, splits })
@@ -243,7 +244,7 @@ mod tests {
                     }
                     assert!(groups <= GROUPS && plan.queries > 0 && plan.rows > 0, "{case}");
                     // A slow GPU gets to the end of it.
-                    assert!(chunk * dim * rows <= 2 * WORK, "{case}");
+                    assert!((chunk * dim * rows) as u64 <= 2 * WORK, "{case}");
                 }
             }
         }

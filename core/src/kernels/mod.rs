@@ -34,4 +34,5 @@ mod table;
 pub mod top_k;
 pub mod triplet;
 
+pub(crate) use table::u;
 pub use table::{Access, Argument, Interface, KERNELS, Kernel, Problem, Uniform, kernel};

@@ -99,6 +99,7 @@ impl GpuDevice {
     }
 
     /// What destroys the device when it is called, at any time, from anywhere: for tests of a device that is lost.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn destroyer(&self) -> impl Fn() + Send + 'static {
         let device = self.device.clone();
         move || device.destroy()
