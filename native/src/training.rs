@@ -11,6 +11,7 @@ use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
 use crate::{device, huge_pages, io, output};
 use crucible_core::backend::BackendError;
+use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::config::{self, Config};
 use crucible_core::curriculum::{CELL_NAMES, CELLS, exposure};
 use crucible_core::data::{BundleSet, content_hash, hex};
@@ -139,10 +140,11 @@ pub fn describe(finding: &Finding) -> String {
     format!("{} {} [{level}]: {}{advice}", finding.id, finding.name, finding.message)
 }
 
-/// Trains one seed in `dir`.
+/// Trains one seed in `dir`, on the device that `config` names.
 ///
 /// # Errors
-/// A guardrail that stops the run (6), outputs that can't be written (1), a resume state of another run (2).
+/// A guardrail that stops the run (6), outputs that can't be written (1), a resume state of another run (2), a device
+/// that is not there or fails (4).
 pub fn run_seed(
     inputs: &Inputs,
     config: &Config,
@@ -152,9 +154,27 @@ pub fn run_seed(
     stop: &Stop,
     ctx: &Context,
 ) -> CliResult<Summary> {
-    let started = Instant::now();
     // Before anything is written.
     let backend = device::open(&config.device.kind)?;
+    run_seed_on(backend, inputs, config, seed, dir, resume, stop, ctx)
+}
+
+/// [`run_seed`] on a device that is open; none: the CPU.
+///
+/// # Errors
+/// As it.
+#[expect(clippy::too_many_arguments, reason = "those of `run_seed`, and the device")]
+pub fn run_seed_on(
+    backend: Option<GpuBackend>,
+    inputs: &Inputs,
+    config: &Config,
+    seed: u64,
+    dir: &Path,
+    resume: bool,
+    stop: &Stop,
+    ctx: &Context,
+) -> CliResult<Summary> {
+    let started = Instant::now();
     if let Some(backend) = &backend {
         ctx.reporter.note(format!("training on {}", backend.device().name()));
     }

@@ -12,6 +12,7 @@ mod gpu;
 mod init;
 #[cfg(unix)]
 mod kill;
+mod lost;
 mod mine;
 mod pool;
 mod pool_lineups;

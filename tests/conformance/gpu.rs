@@ -260,6 +260,35 @@ fn gpu_kernels_equal_their_twins() {
     });
 }
 
+/// WGSL in which kernel `name` has `new` for `old`.
+fn plant<'a>(name: &'a str, old: &'a str, new: &'a str) -> impl Fn(&Kernel) -> Cow<'static, str> + 'a {
+    move |kernel| {
+        if kernel.name != name {
+            return Cow::Borrowed(kernel.source);
+        }
+        assert!(kernel.source.contains(old), "{name} no longer has {old:?}: choose another fault to plant");
+        Cow::Owned(kernel.source.replace(old, new))
+    }
+}
+
+#[test]
+fn gpu_gradients_with_a_planted_fault_fail_the_suite() {
+    for (name, what, old, new) in [
+        ("info_nce", "a flipped sign", "d -= factor", "d += factor"),
+        ("triplet", "a flipped sign", "sizes.margin - positive", "sizes.margin + positive"),
+        ("normalise_backward", "a flipped sign", "- along", "+ along"),
+        ("activation_backward", "a flipped sign", "1.0 - t * t", "1.0 + t * t"),
+        ("pool_backward", "the token for its text", "text_of[token] * sizes.dim", "token % 2u * sizes.dim"),
+        ("pool_weights_backward", "the mean not taken off", "(d_weights[i] - mean)", "d_weights[i]"),
+    ] {
+        on_device(|device| async {
+            let backend = GpuBackend::with_sources(device, plant(name, old, new)).await;
+            let backend = backend.unwrap_or_else(|e| panic!("{name}, {what}: {e}"));
+            assert!(gradients::suite(&backend).await.is_err(), "the suite passed {name} with {what}");
+        });
+    }
+}
+
 #[test]
 #[expect(clippy::print_stdout, reason = "a skipped kernel says so")]
 fn gpu_kernels_with_a_planted_fault_fail_the_suite() {
@@ -367,14 +396,7 @@ fn gpu_kernels_with_a_planted_fault_fail_the_suite() {
     ];
     for (name, what, old, new) in faults {
         on_device(|device| async {
-            let plant = |kernel: &Kernel| {
-                if kernel.name != name {
-                    return Cow::Borrowed(kernel.source);
-                }
-                assert!(kernel.source.contains(old), "{name} no longer has {old:?}: choose another fault to plant");
-                Cow::Owned(kernel.source.replace(old, new))
-            };
-            let backend = GpuBackend::with_only(device, |kernel| kernel.name == name, plant).await;
+            let backend = GpuBackend::with_only(device, |kernel| kernel.name == name, plant(name, old, new)).await;
             let backend = backend.unwrap_or_else(|e| panic!("{name}, {what}: {e}"));
             if backend.offers(name) {
                 assert!(kernels::one(&backend, name).await.is_err(), "the suite passed {name} with {what}");
@@ -383,9 +405,9 @@ fn gpu_kernels_with_a_planted_fault_fail_the_suite() {
             }
         });
     }
-    let planted: std::collections::BTreeSet<&str> = faults.iter().map(|f| f.0).collect();
+    let faulty: std::collections::BTreeSet<&str> = faults.iter().map(|f| f.0).collect();
     for kernel in crucible_core::kernels::KERNELS.iter().filter(|k| k.name != "similarity") {
-        assert!(planted.contains(kernel.name), "{}: no fault is planted", kernel.name);
+        assert!(faulty.contains(kernel.name), "{}: no fault is planted", kernel.name);
     }
 }
 

@@ -88,6 +88,9 @@ fn events(n: usize, rng: &mut Rng) -> Vec<Event> {
     read_events(&mut lines.as_bytes(), "events").expect("the test's own events are sound")
 }
 
+/// Which events a kind of negative is taken from.
+type Accepts<'a> = &'a dyn Fn(&Event) -> bool;
+
 /// The reference.
 struct Reference<'a> {
     events: &'a [Event],
@@ -238,8 +241,9 @@ impl Reference<'_> {
         }
         let parent = |e: &Event| e.extra["parent"].clone();
         let depths = &self.settings.depths;
-        let sources: [(NegativeSource, usize, &dyn Fn(&Event) -> bool); 3] = [
-            (NegativeSource::WithinLemma, depths.within_lemma, &|e| e.lemma == a.lemma),
+        let within: Accepts<'_> = &|e| e.lemma == a.lemma;
+        let sources = [
+            (NegativeSource::WithinLemma, depths.within_lemma, within),
             (NegativeSource::Sibling, depths.sibling, &|e| parent(e) == parent(a)),
             (NegativeSource::CrossLemma, depths.cross_lemma, &|e| e.lemma != a.lemma),
         ];

@@ -6,8 +6,8 @@
 //! and the results of the splits are merged here.
 
 use super::{Backend, BackendError, check_len};
-use crate::encoder::device::u;
 use crate::kernels::top_k::{APART, GROUP_SCRATCH, MISSING, MOST, SAME, Sizes, TILE, order};
+use crate::kernels::u;
 
 const OPERATION: &str = "top_k";
 /// Workgroups of a dispatch, at most: enough for a large GPU; their scratch takes 256 MiB.
@@ -135,9 +135,8 @@ impl Plan {
         let queries = whole_tiles((groups * tile).min(max_len / dim).min(max_len / k));
         let chunk = queries.min(n);
         // Keys are pairs.
-        let rows = whole_tiles(
-            (max_len / dim).min(max_len / 2).min(usize::try_from(WORK / (chunk * dim) as u64).unwrap_or(usize::MAX)),
-        );
+        let in_time = usize::try_from(WORK / (chunk * dim) as u64).unwrap_or(usize::MAX);
+        let rows = whole_tiles((max_len / dim).min(max_len / 2).min(in_time));
         let most = (groups / chunk.div_ceil(tile)).min(max_len / (chunk * k));
         let splits = most.min(rows.min(m).div_ceil(tile) / SPLIT_TILES).max(1);
         Ok(Self { queries, rows, splits })

@@ -5,8 +5,8 @@ use super::score::{Score, score_bundle};
 use crate::backend::{Backend, BackendError};
 use crate::data::BundleSet;
 use crate::embeddings::Embeddings;
-use crate::encoder::device::u;
 use crate::kernels::danger::{SURE, Sizes, slack};
+use crate::kernels::u;
 use crate::parallel;
 
 /// No vector of this block yet.

@@ -40,4 +40,5 @@ pub mod to_f16;
 pub mod top_k;
 pub mod triplet;
 
+pub(crate) use table::u;
 pub use table::{Access, Argument, Interface, KERNELS, Kernel, Need, Problem, Uniform, kernel};

@@ -140,6 +140,11 @@ macro_rules! problem {
 }
 pub(super) use problem;
 
+/// A size as kernels count. Lengths are those of buffers, which a backend refuses long before this.
+pub(crate) fn u(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 /// A buffer of indices, which travels as the `f32`s of the same bits.
 pub(super) fn words(numbers: &[f32]) -> &[u32] {
     bytemuck::cast_slice(numbers)
