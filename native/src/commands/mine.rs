@@ -68,6 +68,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         return Err(CliError::new(Exit::Data, message).advise(said::left_out(&corpus)));
     }
 
+    outputs.tidy()?;
     let run_id = run_id(args, &settings, &inputs, &vectors, &thresholds);
     let mut keeper =
         Keeper::open(&outputs.state, run_id, args.resume, Duration::from_secs_f64(args.save_every.max(0.0)))?;

@@ -194,6 +194,28 @@ pub(super) struct Outputs {
     pub(super) state: PathBuf,
 }
 
+impl Outputs {
+    fn all(&self) -> [(&'static str, Option<&Path>); 5] {
+        [
+            ("--output", Some(&self.bundles)),
+            ("--quarantine", self.quarantine.as_deref()),
+            ("--review", self.review.as_deref()),
+            ("--stats", Some(&self.stats)),
+            ("the resume state", Some(&self.state)),
+        ]
+    }
+
+    /// Removes temporary files that a run left here when it was killed.
+    ///
+    /// # Errors
+    /// A folder can't be read or written.
+    pub(super) fn tidy(&self) -> CliResult<()> {
+        let paths = self.all().into_iter().filter_map(|(_, path)| path);
+        let here = |path: &&Path| path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.exists());
+        paths.filter(here).try_for_each(output::remove_leftovers)
+    }
+}
+
 impl Args {
     /// The settings.
     ///
@@ -255,19 +277,13 @@ impl Args {
         let mut taken: Vec<(&str, &Path)> = vec![("--events", &self.events)];
         taken.extend(self.existing_tier3.as_deref().map(|path| ("--existing-tier3", path)));
         taken.extend(sources.iter().flat_map(Source::files));
-        let all = [
-            ("--output", Some(&outputs.bundles)),
-            ("--quarantine", outputs.quarantine.as_ref()),
-            ("--review", outputs.review.as_ref()),
-            ("--stats", Some(&outputs.stats)),
-            ("the resume state", Some(&outputs.state)),
-        ];
-        for (flag, path) in all {
+        for (flag, path) in outputs.all() {
             let Some(path) = path else { continue };
             output::refuse_overwriting(flag, path, &taken)?;
             output::check_writable(path)?;
             taken.push((flag, path));
         }
+        drop(taken);
         Ok(outputs)
     }
 }

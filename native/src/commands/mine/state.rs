@@ -47,9 +47,6 @@ impl Keeper {
         } else if path.exists() {
             keeper.found = Some(keeper.read()?);
         }
-        if path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.exists()) {
-            output::remove_leftovers(path)?;
-        }
         Ok(keeper)
     }
 
