@@ -80,7 +80,7 @@ fn read(path: &Path) -> Vec<u8> {
 
 #[track_caller]
 fn device_error(result: CliResult<Summary>, part: &str) -> CliError {
-    let error = result.err().expect("the device fails");
+    let Err(error) = result else { panic!("the device fails") };
     assert_eq!(error.exit, Exit::Device, "{error}");
     assert!(error.message.contains(part), "{error}");
     assert!(error.advice.is_some(), "{error}");

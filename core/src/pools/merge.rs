@@ -1,8 +1,8 @@
 //! Several files of bundles into one, without duplicates.
 //!
 //! A bundle is a duplicate of an earlier one with the same anchor, the same positive and the same set of negatives. An
-//! organic bundle is already one of an earlier bundle with the same anchor and positive, as in mining (SPEC §8): other
-//! negatives make no new killer there, whereas a variant in the expanded pool lives by them. Events are the same when
+//! organic bundle is already one of an earlier tier3 bundle with the same anchor and positive, as in mining (SPEC §8):
+//! other negatives make no new killer there, whereas a variant in the expanded pool lives by them. Events are the same when
 //! id and text are. The earlier one stays.
 //!
 //! Legacy bundles come first, then organic, then expanded, each in the order in which they were added; but organic ones
@@ -130,7 +130,9 @@ impl Merger {
         }
         let place = Place { bundle_id: bundle.bundle_id.clone(), file, line };
         self.ids.insert(bundle.bundle_id.clone(), (keys, file, line));
-        self.by_pair.entry(keys.pair).or_insert_with(|| place.clone());
+        if bundle.metadata.tier == Some(Tier::Adversarial) {
+            self.by_pair.entry(keys.pair).or_insert_with(|| place.clone());
+        }
         self.by_whole.insert(keys.whole, place);
         self.set.push(bundle);
         self.pools.push(pool);
@@ -241,6 +243,12 @@ mod tests {
 
     #[test]
     fn duplicates_are_those_of_the_rule() {
+        // Of another tier, a bundle takes no pair away.
+        let easy = [line("0", "DAcd", r#""tier":"tier1_easy""#)];
+        let (set, ..) =
+            merged(&[(Pool::Legacy, &easy), (Pool::Organic, &[line("1", "DAxy", ORGANIC)])]).expect("merges");
+        assert_eq!(ids(&set), ["0", "1"]);
+
         let legacy = [line("1", "ABcd", ""), line("2", "ABdc", ""), line("3", "ABce", ""), line("4", "BAcd", "")];
         let organic = [line("5", "ABxy", ORGANIC), line("6", "ACcd", ORGANIC), line("7", "ACxy", "")];
         let expanded = [line("8", "ACcd", ""), line("9", "ACef", ""), line("10", "ACfe", "")];

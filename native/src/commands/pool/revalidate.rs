@@ -55,7 +55,7 @@ pub struct RevalidationReport {
     /// Bundles by verdict.
     #[serde(flatten)]
     pub counts: Revalidation,
-    /// The bundles that are no killers, fewest passes first.
+    /// The bundles that are no killers: fewest passes first, and of these the greatest danger of their own negatives.
     pub pseudo_killers: Vec<Rechecked>,
     /// The bundles that could not be tested.
     pub untestable: Vec<Rechecked>,
@@ -126,7 +126,12 @@ fn report(
         .into_iter()
         .filter(|found| found.verdict != Verdict::Confirmed)
         .partition(|found| found.verdict == Verdict::PseudoKiller);
-    pseudo_killers.sort_by(|a, b| a.passes.cmp(&b.passes).then_with(|| a.bundle_id.cmp(&b.bundle_id)));
+    // First those that only their own negatives make look hard.
+    let own = |found: &Rechecked| found.own_danger.unwrap_or(f64::NEG_INFINITY);
+    pseudo_killers.sort_by(|a, b| {
+        let by_danger = || own(b).total_cmp(&own(a)).then_with(|| a.bundle_id.cmp(&b.bundle_id));
+        a.passes.cmp(&b.passes).then_with(by_danger)
+    });
     let crucible_version = env!("CARGO_PKG_VERSION").to_owned();
     RevalidationReport { crucible_version, input, vectors, threshold, parameters, counts, pseudo_killers, untestable }
 }
