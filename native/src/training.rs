@@ -12,7 +12,7 @@ use crate::signals::Stop;
 use crate::{device, huge_pages, io, output};
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::GpuBackend;
-use crucible_core::config::{self, Config};
+use crucible_core::config::{self, Config, Precision};
 use crucible_core::curriculum::{CELL_NAMES, CELLS, exposure};
 use crucible_core::data::{BundleSet, content_hash, hex};
 use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
@@ -175,6 +175,9 @@ pub fn run_seed_on(
     ctx: &Context,
 ) -> CliResult<Summary> {
     let started = Instant::now();
+    if config.device.precision == Precision::F16 {
+        ctx.reporter.warn("device.precision: f16 is for similarities alone; training computes in 32 bits");
+    }
     if let Some(backend) = &backend {
         ctx.reporter.note(format!("training on {}", backend.device().name()));
     }

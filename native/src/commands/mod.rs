@@ -12,6 +12,7 @@
 //! files with [`crate::output`] and says everything else through `ctx.reporter`. Long ones call
 //! [`crate::output::check_writable`] before the work and poll [`crate::signals::Stop`] in it.
 
+pub mod bench;
 pub mod bundle;
 pub mod compare;
 pub mod completions;
@@ -64,6 +65,9 @@ pub enum Command {
     Pool(pool::Action),
     /// List adapters, and which one `--device auto` takes
     Devices(devices::Args),
+    /// Measure how fast this machine computes
+    #[command(subcommand)]
+    Bench(bench::Action),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the manual page, or write one for each command
@@ -78,7 +82,7 @@ impl Command {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
             Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) => false,
-            Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -103,6 +107,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Embed(args) => embed::run(&args, ctx),
         Command::Pool(action) => pool::run(&action, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
+        Command::Bench(action) => bench::run(&action, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
         Command::Man(args) => man::run(&args, ctx),
     }
