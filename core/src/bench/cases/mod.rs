@@ -4,6 +4,7 @@ mod model;
 mod peaks;
 mod pooling;
 mod products;
+mod search;
 
 use super::case::{Case, Size};
 use crate::rng::Stream;
@@ -12,7 +13,13 @@ use crate::rng::Stream;
 /// that has no problems yet.
 #[must_use]
 pub fn cases(name: &str, size: Size) -> Vec<fn(Size) -> Case> {
-    let tables = [model::cases(name), pooling::cases(name), peaks::cases(name), products::cases(name, size)];
+    let tables = [
+        model::cases(name),
+        pooling::cases(name),
+        peaks::cases(name),
+        products::cases(name, size),
+        search::cases(name),
+    ];
     tables.into_iter().flatten().collect()
 }
 
@@ -77,9 +84,10 @@ mod tests {
                     assert_eq!(case.kernel, kernel.name);
                     assert!(case.groups > 0 && case.work.bytes > 0, "{}: {:?}", kernel.name, case.work);
                     // No kernel touches many more or less numbers than there are in its buffers, save those that gather
-                    // rows of a table, again and again.
+                    // rows of a table, again and again, and `top_k`, most of whose lists stay empty.
                     let held: u64 = case.buffers.iter().map(|b| 4 * b.len() as u64).sum();
-                    let gathers = kernel.name.starts_with("pool") || kernel.name == "adamw_rows";
+                    let gathers =
+                        kernel.name.starts_with("pool") || ["adamw_rows", "danger", "top_k"].contains(&kernel.name);
                     assert!(gathers || case.work.bytes <= 2 * held, "{}: {:?}, {held} bytes", kernel.name, case.work);
                     assert!(gathers || case.work.bytes >= held / 4, "{}: {:?}, {held} bytes", kernel.name, case.work);
                 }
