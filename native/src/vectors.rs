@@ -15,6 +15,7 @@ use crucible_core::data::{Event, Fault, Faults, hex, read_ids};
 use crucible_core::embeddings::{Embeddings, RowFault, UnitRows, VectorFile, row_fault};
 use crucible_core::parallel;
 use memmap2::Mmap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -87,7 +88,7 @@ pub enum Source {
 }
 
 /// Where vectors came from, for reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Origin {
     /// The lexical embedding.
@@ -115,6 +116,20 @@ pub enum Origin {
         /// Numbers a vector.
         dim: usize,
     },
+}
+
+impl Origin {
+    /// What scores, whatever its path: `checkpoint:` or `file:` and the first 16 digits of the SHA-256, or what needs
+    /// none.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Lexical => "lexical".to_owned(),
+            Self::OwnEmbeddings { .. } => "own_embeddings".to_owned(),
+            Self::Checkpoint { sha256, .. } => format!("checkpoint:{sha256:.16}"),
+            Self::File { sha256, .. } => format!("file:{sha256:.16}"),
+        }
+    }
 }
 
 impl fmt::Display for Origin {

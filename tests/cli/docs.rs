@@ -29,6 +29,12 @@ fn the_schema_of_the_devices_is_fresh() {
 }
 
 #[test]
+fn the_schema_of_a_revalidation_is_fresh() {
+    let schema = schemars::schema_for!(crucible_cli::commands::pool::RevalidationReport);
+    fresh("schemas/pool_revalidation.schema.json", &(serde_json::to_string_pretty(&schema).expect("is JSON") + "\n"));
+}
+
+#[test]
 fn the_schema_of_the_configuration_is_fresh() {
     let schema = serde_json::to_string_pretty(&crucible_core::config::schema()).expect("is JSON");
     fresh("schemas/config.schema.json", &(schema + "\n"));

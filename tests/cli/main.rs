@@ -13,5 +13,6 @@ mod init;
 mod kill;
 mod mine;
 mod pool;
+mod pool_lineups;
 mod util;
 mod vectors;

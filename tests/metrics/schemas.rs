@@ -3,10 +3,11 @@
 use crucible_core::eval::{Item, Scoreboard};
 use crucible_core::guardrails::{Finding, Report};
 use crucible_core::mining::{MiningStats, Suspect};
+use crucible_core::pools::{Manifest, PoolStats};
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 6] {
+fn schemas() -> [(&'static str, Schema); 8] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
@@ -14,6 +15,8 @@ fn schemas() -> [(&'static str, Schema); 6] {
         ("guardrail_report", schema_for!(Report)),
         ("mining_stats", schema_for!(MiningStats)),
         ("mining_suspect", schema_for!(Suspect)),
+        ("pool_manifest", schema_for!(Manifest)),
+        ("pool_stats", schema_for!(PoolStats)),
     ]
 }
 

@@ -12,11 +12,11 @@ const BLOCK_LINES: usize = 4096;
 const BLOCK_BYTES: usize = 8 << 20;
 
 /// One line without its end.
-pub(super) struct Line {
+pub(crate) struct Line {
     /// From 1.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// Not empty, not only white space.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// Reads `reader` to its end, parses every line with `parse` (in parallel) and hands the results to `take` in the
@@ -25,7 +25,7 @@ pub(super) struct Line {
 /// # Errors
 /// All faults: unreadable input, lines over [`MAX_LINE_BYTES`], invalid UTF-8, whatever `parse` and `take` refuse, and
 /// an input without a line.
-pub(super) fn read_lines<T: Send>(
+pub(crate) fn read_lines<T: Send>(
     reader: &mut dyn BufRead,
     source: &str,
     what: &str,
@@ -61,7 +61,7 @@ pub(super) fn read_lines<T: Send>(
 ///
 /// # Errors
 /// A fault with the path of the field and serde's message.
-pub(super) fn parse_json<T: serde::de::DeserializeOwned>(line: &Line) -> Result<T, Fault> {
+pub(crate) fn parse_json<T: serde::de::DeserializeOwned>(line: &Line) -> Result<T, Fault> {
     serde_json::from_str(&line.text).map_err(|_| {
         // The second pass is slower and knows the path.
         let mut deserializer = serde_json::Deserializer::from_str(&line.text);

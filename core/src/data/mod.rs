@@ -15,4 +15,5 @@ pub use faults::{FAULT_LIMIT, Fault, Faults};
 pub use fingerprint::{content_hash, fingerprint, hex, protocol_hash};
 pub use ids::read_ids;
 pub use lines::MAX_LINE_BYTES;
+pub(crate) use lines::{parse_json, read_lines};
 pub use tier::{Pool, Tier, tiers_of};

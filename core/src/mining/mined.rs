@@ -105,7 +105,7 @@ pub struct Mined {
 }
 
 /// Best first: more passes, then more danger, then the lower id. Total, and the same in every run.
-pub(super) fn rank(a: &Candidate, b: &Candidate) -> Ordering {
+pub(crate) fn rank(a: &Candidate, b: &Candidate) -> Ordering {
     b.passes.cmp(&a.passes).then(b.danger.total_cmp(&a.danger)).then(a.id.cmp(&b.id))
 }
 

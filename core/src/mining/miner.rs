@@ -12,6 +12,8 @@ use crate::lexical::hash;
 use crate::neighbours::{Neighbour, Similarity, Space};
 use crate::parallel;
 use crate::rng::Stream;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -186,7 +188,7 @@ impl<'a> Miner<'a> {
     }
 
     /// The corpus under its own labels.
-    fn view(&self) -> Search<'_> {
+    pub(super) fn view(&self) -> Search<'_> {
         Search {
             corpus: self.corpus,
             groups: &self.corpus.groups,
@@ -205,7 +207,7 @@ impl<'a> Miner<'a> {
     }
 
     /// What ends a pair before its confusers are looked for.
-    fn left_out(&self, pair: &Pair) -> Option<Cause> {
+    pub(super) fn left_out(&self, pair: &Pair) -> Option<Cause> {
         let near_duplicate = self.settings.near_duplicate;
         if self.known.has_pair(pair.anchor, pair.positive) {
             Some(Cause::KnownPair)
@@ -293,7 +295,7 @@ impl<'a> Miner<'a> {
     }
 
     /// Tests one candidate; beside it, how many confusers are from within the lemma.
-    fn test(
+    pub(super) fn test(
         &self,
         view: &Search<'_>,
         pair: &Pair,
@@ -407,13 +409,20 @@ pub(super) fn bundle_id(candidate: &Candidate) -> String {
     format!("organic_{:016x}", candidate.id)
 }
 
-/// Why a candidate is rejected without a look at its passes.
-#[derive(Clone, Copy)]
-enum Cause {
+/// Why a pair can't be tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The existing tier3 has it.
     KnownPair,
+    /// Anchor or positive has no direction.
     ZeroVector,
+    /// Anchor and positive are nearly the same text.
+    #[serde(rename = "near_duplicate_pair")]
     NearDuplicate,
+    /// No source has a confuser.
     NoConfuser,
+    /// No more confusers than a lineup holds: every lineup would be the same.
     PoolTooSmall,
 }
 

@@ -1,5 +1,6 @@
 //! The manifest of a pool: what went in, what came out, with hashes.
 
+use super::expand::Expansion;
 use crate::data::{Metadata, Pool, Tier};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,9 +22,42 @@ pub struct Manifest {
     /// The first duplicates that were dropped, each with the bundle that stayed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub duplicates: Vec<Duplicate>,
+    /// Organic bundles beyond `--max-output`: those of fewest passes and least danger.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub over_max_output: u64,
+    /// What a review said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewCounts>,
+    /// What an expansion tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expansion: Option<Expansion>,
+    /// Bundles without a field that a filter names, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, u64>,
     /// What a split did with senses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitCounts>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// Verdicts of a review queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewCounts {
+    /// As the user named it.
+    pub path: String,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+    /// Bundles with a negative that is of the anchor's sense.
+    pub false_negatives: u64,
+    /// Bundles whose suspects are all fine.
+    pub kept: u64,
+    /// Suspects without a verdict: their bundles stay.
+    pub open: u64,
+    /// Bundles with a verdict that no input holds.
+    pub unknown: u64,
 }
 
 /// A file that was read.

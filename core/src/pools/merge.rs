@@ -1,14 +1,23 @@
 //! Several files of bundles into one, without duplicates.
 //!
 //! A bundle is a duplicate of an earlier one with the same anchor, the same positive and the same set of negatives. An
-//! organic bundle is already one of an earlier bundle with the same anchor and positive, as in mining (SPEC §8): other
-//! negatives make no new killer there, whereas a variant in the expanded pool lives by them. Events are the same when
-//! id and text are. The earlier one stays; legacy comes before organic, organic before expanded.
+//! organic bundle is already one of an earlier tier3 bundle with the same anchor and positive, as in mining (SPEC §8):
+//! other negatives make no new killer there, whereas a variant in the expanded pool lives by them. Events are the same when
+//! id and text are. The earlier one stays.
+//!
+//! Legacy bundles come first, then organic, then expanded, each in the order in which they were added; but organic ones
+//! as mining writes them, hardest first: most passes, then most danger, then the lower id. So the shards of a run, in any
+//! order, make the file of the whole run, and the cap of that file is met again here: a shard's own cap leaves out no
+//! bundle that the whole would have kept.
 
 use super::keys::{Key, Keys};
 use super::manifest::{Duplicate, InputFile};
-use crate::data::{BundleSet, BundleSetBuilder, Fault, Faults, Metadata, Pool, Tier, WholeBundle, stream_bundles};
-use std::collections::HashMap;
+use super::review::Verdicts;
+use crate::data::{
+    Bundle, BundleSet, BundleSetBuilder, Fault, Faults, Metadata, Pool, Tier, WholeBundle, stream_bundles,
+};
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 /// Duplicates that are named; all are counted.
@@ -31,10 +40,41 @@ pub struct Merger {
     /// What each id stands for, and where.
     ids: HashMap<String, (Keys, usize, u64)>,
     set: BundleSetBuilder,
+    /// What each bundle of the set was given as.
+    pools: Vec<Pool>,
     duplicates: Vec<Duplicate>,
+    verdicts: Verdicts,
+    /// Bundles of the verdicts that came.
+    judged: HashSet<String>,
+}
+
+/// What a merge gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Merged {
+    /// The bundles.
+    pub set: BundleSet,
+    /// The first duplicates that were dropped.
+    pub duplicates: Vec<Duplicate>,
+    /// Organic bundles that were cut off.
+    pub over_max_output: u64,
+    /// Bundles with a verdict that did not come.
+    pub unknown_verdicts: u64,
+}
+
+/// What became of a bundle.
+enum Taken {
+    Kept,
+    Duplicate,
+    FalseNegative,
 }
 
 impl Merger {
+    /// A merge that leaves out the bundles that a review found false.
+    #[must_use]
+    pub fn new(verdicts: Verdicts) -> Self {
+        Self { verdicts, ..Self::default() }
+    }
+
     /// Adds the bundles of a file given as of `pool`. A tier3 bundle that says nothing of its source gets that of the
     /// pool, one without a tier is of tier3; a legacy file may hold other tiers, which are carried along.
     ///
@@ -48,16 +88,24 @@ impl Merger {
             input.bundles += 1;
             claim(&mut bundle.metadata, pool)?;
             match self.take(pool, line, bundle)? {
-                true => input.kept += 1,
-                false => input.duplicates += 1,
+                Taken::Kept => input.kept += 1,
+                Taken::Duplicate => input.duplicates += 1,
+                Taken::FalseNegative => input.false_negatives += 1,
             }
             Ok(())
         })?;
         Ok(input)
     }
 
-    /// Whether the bundle is new.
-    fn take(&mut self, pool: Pool, line: u64, bundle: WholeBundle) -> Result<bool, Fault> {
+    fn take(&mut self, pool: Pool, line: u64, bundle: WholeBundle) -> Result<Taken, Fault> {
+        let Verdicts { false_negatives, kept, .. } = &self.verdicts;
+        let spoiled = false_negatives.contains(&bundle.bundle_id);
+        if spoiled || kept.contains(&bundle.bundle_id) {
+            self.judged.insert(bundle.bundle_id.clone());
+        }
+        if spoiled {
+            return Ok(Taken::FalseNegative);
+        }
         let keys = Keys::of(&bundle);
         let file = self.files.len() - 1;
         let by_pair = self.by_pair.get(&keys.pair).filter(|_| pool == Pool::Organic);
@@ -71,7 +119,7 @@ impl Merger {
                     kept_at: at(kept.file, kept.line),
                 });
             }
-            return Ok(false);
+            return Ok(Taken::Duplicate);
         }
         if let Some((_, other, at)) = self.ids.get(&bundle.bundle_id) {
             let message = format!(
@@ -82,17 +130,42 @@ impl Merger {
         }
         let place = Place { bundle_id: bundle.bundle_id.clone(), file, line };
         self.ids.insert(bundle.bundle_id.clone(), (keys, file, line));
-        self.by_pair.entry(keys.pair).or_insert_with(|| place.clone());
+        if bundle.metadata.tier == Some(Tier::Adversarial) {
+            self.by_pair.entry(keys.pair).or_insert_with(|| place.clone());
+        }
         self.by_whole.insert(keys.whole, place);
         self.set.push(bundle);
-        Ok(true)
+        self.pools.push(pool);
+        Ok(Taken::Kept)
     }
 
-    /// The bundles in the order in which they came, and the first duplicates.
+    /// The merged bundles, of organic ones the hardest `max_output`.
     #[must_use]
-    pub fn finish(self) -> (BundleSet, Vec<Duplicate>) {
-        (self.set.finish(), self.duplicates)
+    pub fn finish(self, max_output: usize) -> Merged {
+        let mut set = self.set.finish();
+        let mut by_pool: [Vec<Bundle>; 3] = Default::default();
+        for (bundle, pool) in set.bundles.drain(..).zip(&self.pools) {
+            by_pool[pool.index()].push(bundle);
+        }
+        let organic = &mut by_pool[Pool::Organic.index()];
+        organic.sort_by(hardest_first);
+        let over_max_output = organic.len().saturating_sub(max_output) as u64;
+        organic.truncate(max_output);
+        set.bundles = by_pool.into_iter().flatten().collect();
+        let Verdicts { false_negatives, kept, .. } = &self.verdicts;
+        let unknown_verdicts = (false_negatives.len() + kept.len() - self.judged.len()) as u64;
+        Merged { set, duplicates: self.duplicates, over_max_output, unknown_verdicts }
     }
+}
+
+/// The order of mining (`mining::rank`), told from metadata. A bundle that names no passes has none.
+fn hardest_first(a: &Bundle, b: &Bundle) -> Ordering {
+    let key = |bundle: &Bundle| {
+        let passes = bundle.metadata.extra.get("passes").and_then(serde_json::Value::as_u64);
+        (passes.unwrap_or(0), bundle.metadata.danger_score.unwrap_or(f64::NEG_INFINITY))
+    };
+    let ((passes_a, danger_a), (passes_b, danger_b)) = (key(a), key(b));
+    passes_b.cmp(&passes_a).then(danger_b.total_cmp(&danger_a)).then_with(|| a.bundle_id.cmp(&b.bundle_id))
 }
 
 /// Makes a bundle's metadata say what pool it is of, or refuses.
@@ -158,7 +231,7 @@ mod tests {
         for (pool, lines) in files {
             inputs.push(merger.add(*pool, &format!("{}.jsonl", pool.name()), &mut lines.join("\n").as_bytes())?);
         }
-        let (set, duplicates) = merger.finish();
+        let Merged { set, duplicates, .. } = merger.finish(usize::MAX);
         Ok((set, inputs, duplicates))
     }
 
@@ -170,6 +243,12 @@ mod tests {
 
     #[test]
     fn duplicates_are_those_of_the_rule() {
+        // Of another tier, a bundle takes no pair away.
+        let easy = [line("0", "DAcd", r#""tier":"tier1_easy""#)];
+        let (set, ..) =
+            merged(&[(Pool::Legacy, &easy), (Pool::Organic, &[line("1", "DAxy", ORGANIC)])]).expect("merges");
+        assert_eq!(ids(&set), ["0", "1"]);
+
         let legacy = [line("1", "ABcd", ""), line("2", "ABdc", ""), line("3", "ABce", ""), line("4", "BAcd", "")];
         let organic = [line("5", "ABxy", ORGANIC), line("6", "ACcd", ORGANIC), line("7", "ACxy", "")];
         let expanded = [line("8", "ACcd", ""), line("9", "ACef", ""), line("10", "ACfe", "")];
@@ -243,5 +322,44 @@ mod tests {
         let mut twice = Vec::new();
         again.write(&mut twice).expect("writes");
         assert_eq!(twice, out);
+    }
+
+    #[test]
+    fn organic_bundles_come_hardest_first_whatever_the_shards() {
+        let mined = |id: &str, texts: &str, passes: usize, danger: f64| {
+            line(id, texts, &format!(r#"{ORGANIC},"passes":{passes},"danger_score":{danger}"#))
+        };
+        let all = [
+            mined("organic_3", "ABcd", 9, 0.1),
+            mined("organic_1", "ACcd", 9, 0.3),
+            mined("organic_0", "ADcd", 3, 0.9),
+            mined("organic_2", "AEcd", 9, 0.1),
+            line("organic_4", "AFcd", ORGANIC),
+        ];
+        let finish = |shards: &[&[String]], most: usize| {
+            let mut merger = Merger::default();
+            for shard in shards {
+                merger.add(Pool::Organic, "shard", &mut shard.join("\n").as_bytes()).expect("reads");
+            }
+            merger.add(Pool::Legacy, "legacy", &mut line("l", "BDcd", "").as_bytes()).expect("reads");
+            let merged = merger.finish(most);
+            (ids(&merged.set).join(" "), merged.over_max_output)
+        };
+        let whole = ("l organic_1 organic_2 organic_3 organic_0 organic_4".to_owned(), 0);
+        assert_eq!(finish(&[&all], usize::MAX), whole);
+        assert_eq!(finish(&[&all[3..], &all[..2], &all[2..3]], usize::MAX), whole);
+        assert_eq!(finish(&[&all[2..], &all[..2]], 2), ("l organic_1 organic_2".to_owned(), 3));
+    }
+
+    #[test]
+    fn verdicts_drop_false_negatives_and_keep_the_rest() {
+        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+        let verdicts = Verdicts { false_negatives: names(&["1", "gone"]), kept: names(&["2"]), open: 3 };
+        let mut merger = Merger::new(verdicts);
+        let lines = [line("1", "ABcd", ORGANIC), line("2", "ACcd", ORGANIC), line("3", "ADcd", ORGANIC)];
+        let input = merger.add(Pool::Organic, "o", &mut lines.join("\n").as_bytes()).expect("reads");
+        assert_eq!((input.bundles, input.kept, input.false_negatives), (3, 2, 1));
+        let merged = merger.finish(usize::MAX);
+        assert_eq!((ids(&merged.set), merged.unknown_verdicts), (vec!["2", "3"], 1));
     }
 }

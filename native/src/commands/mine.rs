@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::io;
 use crate::output::{self, AtomicFile, WholeFile};
 use crate::signals::Stop;
-use crate::vectors::{Access, Origin, Source, Vectors};
+use crate::vectors::{Access, Source, Vectors};
 use args::Outputs;
 use crucible_core::data::{BundleSet, Event, hex, read_bundles, read_events};
 use crucible_core::mining::{self, Candidate, Corpus, Known, Miner, Null, RunInfo, Seconds, Settings, Threshold};
@@ -125,22 +125,12 @@ fn run_id(args: &Args, settings: &Settings, inputs: &Inputs, vectors: &[Vectors]
         "settings": settings,
         "events": inputs.events_sha256,
         "existing": inputs.existing.as_ref().map(|e| &e.1),
-        "models": vectors.iter().map(|v| model_id(&v.origin)).collect::<Vec<_>>(),
+        "models": vectors.iter().map(|v| v.origin.id()).collect::<Vec<_>>(),
         "thresholds": thresholds.iter().map(|t| t.value).collect::<Vec<_>>(),
         "shard": args.shard.map(|s| (s.number, s.of)),
         "batch": args.batch,
     });
     hex(&Sha256::digest(decides.to_string().as_bytes()))
-}
-
-/// What scores, whatever its path: `checkpoint:` or `file:` and the first 16 digits of the SHA-256, or what needs none.
-fn model_id(origin: &Origin) -> String {
-    match origin {
-        Origin::Lexical => "lexical".to_owned(),
-        Origin::OwnEmbeddings { .. } => "own_embeddings".to_owned(),
-        Origin::Checkpoint { sha256, .. } => format!("checkpoint:{:.16}", sha256),
-        Origin::File { sha256, .. } => format!("file:{:.16}", sha256),
-    }
 }
 
 /// Works through the batches from where the state is; false when it was stopped before the end.
@@ -190,7 +180,7 @@ fn finish(
 ) -> CliResult<()> {
     let clock = Instant::now();
     let mut more = Map::new();
-    more.insert("scored_by".to_owned(), json!(vectors.iter().map(|v| model_id(&v.origin)).collect::<Vec<_>>()));
+    more.insert("scored_by".to_owned(), json!(vectors.iter().map(|v| v.origin.id()).collect::<Vec<_>>()));
     more.extend(args.mined_at.iter().map(|time| ("mined_at".to_owned(), json!(time))));
     let mut files = vec![bundles(&outputs.bundles, miner, &state.mined.accepted, &more)?];
     let mut quarantined = 0;

@@ -1,9 +1,14 @@
-//! `crucible pool`: files of tier3 bundles, merged, split, counted, filtered.
+//! `crucible pool`: files of tier3 bundles, merged, split, counted, filtered, expanded, tested again.
 
+mod expand;
 mod filter;
 mod merge;
+mod revalidate;
 mod split;
 mod stats;
+mod validation;
+
+pub use revalidate::RevalidationReport;
 
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -26,6 +31,10 @@ pub enum Action {
     Stats(stats::Args),
     /// Keep the bundles for which an expression holds
     Filter(filter::Args),
+    /// Make variants of legacy killers that stand several lineups
+    Expand(expand::Args),
+    /// Test bundles again over several lineups, and list pseudo-killers
+    Revalidate(revalidate::Args),
 }
 
 /// Runs one of them.
@@ -38,6 +47,8 @@ pub fn run(action: &Action, ctx: &Context) -> CliResult<Exit> {
         Action::Split(args) => split::run(args, ctx),
         Action::Stats(args) => stats::run(args, ctx),
         Action::Filter(args) => filter::run(args, ctx),
+        Action::Expand(args) => expand::run(args, ctx),
+        Action::Revalidate(args) => revalidate::run(args, ctx),
     }
 }
 

@@ -126,6 +126,27 @@ pub struct GuardArgs {
     pub guard_preset: Option<Preset>,
 }
 
+impl GuardArgs {
+    /// What they mean together.
+    #[must_use]
+    pub fn guards(&self) -> Guards {
+        let mut guards = Guards {
+            range_min: self.range_min,
+            range_max: self.range_max,
+            max_score: self.max_score,
+            min_score: self.min_score,
+            absolute_margin: self.absolute_margin,
+            relative_margin: self.relative_margin,
+        };
+        match self.guard_preset {
+            Some(Preset::TopkPercpos) => guards.preset(GuardPreset::TopkPercPos),
+            Some(Preset::TopkMarginpos) => guards.preset(GuardPreset::TopkMarginPos),
+            None => {}
+        }
+        guards
+    }
+}
+
 /// Names of guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Preset {
@@ -205,27 +226,13 @@ impl Args {
             let message = "--depths takes three numbers (within the lemma, siblings, other lemmas)";
             return Err(CliError::usage(message));
         };
-        let g = &self.guards;
-        let mut guards = Guards {
-            range_min: g.range_min,
-            range_max: g.range_max,
-            max_score: g.max_score,
-            min_score: g.min_score,
-            absolute_margin: g.absolute_margin,
-            relative_margin: g.relative_margin,
-        };
-        match g.guard_preset {
-            Some(Preset::TopkPercpos) => guards.preset(GuardPreset::TopkPercPos),
-            Some(Preset::TopkMarginpos) => guards.preset(GuardPreset::TopkMarginPos),
-            None => {}
-        }
         let settings = Settings {
             lineups: self.lineups,
             min_passes: self.min_passes,
             candidates_per_sense: self.candidates_per_sense,
             negatives_per_lineup: self.negatives_per_lineup,
             depths: PerSource { within_lemma, sibling, cross_lemma },
-            guards,
+            guards: self.guards.guards(),
             near_duplicate: self.near_duplicate,
             max_output: self.max_output,
             null_candidates: self.null_candidates,

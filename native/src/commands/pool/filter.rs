@@ -84,6 +84,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let mut manifest = super::manifest("pool filter", [("expression", json!(args.expression))]);
     let sha256 = hex(&file.sha256()?);
     manifest.inputs.push(InputFile { path, sha256, bundles: tally.bundles, kept, ..InputFile::default() });
+    manifest.missing = tally.missing;
     let mut files = Vec::new();
     for (path, part) in [Some(&args.output), args.rejected.as_ref()].into_iter().zip(parts) {
         let Some(path) = path else { continue };
@@ -97,10 +98,10 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     for file in &manifest.outputs {
         let _ = writeln!(text, "{} → {}", super::said(&file.counts), file.path);
     }
-    for (field, count) in &tally.missing {
+    for (field, count) in &manifest.missing {
         let _ = writeln!(text, "  ! {count} bundles have no `{field}`");
     }
-    ctx.print(&json!({"missing": tally.missing, "manifest": manifest}), &text)?;
+    ctx.print(&manifest, &text)?;
     Ok(Exit::Success)
 }
 

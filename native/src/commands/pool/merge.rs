@@ -6,8 +6,10 @@ use crate::exit::Exit;
 use crate::output;
 use crate::{io, table};
 use crucible_core::data::{Pool, hex};
-use crucible_core::pools::{Manifest, Merger};
+use crucible_core::pools::{Manifest, Merged, Merger, ReviewCounts, Verdicts, read_verdicts};
+use serde_json::json;
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 /// Arguments.
@@ -23,6 +25,12 @@ pub struct Args {
     /// Files of variants of legacy killers
     #[arg(long, value_name = "FILE", num_args = 1.., group = "pools")]
     pub expanded: Vec<PathBuf>,
+    /// A review queue of `mine --review` with verdicts: bundles with a `false_negative` are dropped
+    #[arg(long, value_name = "FILE")]
+    pub review: Option<PathBuf>,
+    /// Organic bundles that are written, at most: those of most passes, then of most danger (the cap of `mine`)
+    #[arg(long, value_name = "N")]
+    pub max_output: Option<NonZeroUsize>,
     /// Where the merged bundles go (.jsonl, also .gz or .zst)
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
@@ -45,12 +53,32 @@ impl Args {
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let manifest_path = args.manifest.clone().unwrap_or_else(|| output::beside(&args.output, "_manifest.json"));
     let inputs = args.inputs();
-    let taken: Vec<(&str, &Path)> = inputs.iter().map(|(pool, path)| (flag(*pool), *path)).collect();
+    let mut taken: Vec<(&str, &Path)> = inputs.iter().map(|(pool, path)| (flag(*pool), *path)).collect();
+    taken.extend(args.review.as_deref().map(|path| ("--review", path)));
     super::check_outputs(&[("--output", &args.output), ("the manifest", &manifest_path)], &taken)?;
 
-    let mut manifest = super::manifest("pool merge", []);
-    let mut merger = Merger::default();
+    let mut manifest = super::manifest("pool merge", [("max_output", json!(args.max_output))]);
     let mut faults = Vec::new();
+    let mut verdicts = Verdicts::default();
+    if let Some(path) = &args.review {
+        let mut file = io::open_hashed(path)?;
+        let name = path.display().to_string();
+        match read_verdicts(file.reader(), &name) {
+            Ok(found) => {
+                manifest.review = Some(ReviewCounts {
+                    path: name,
+                    sha256: hex(&file.sha256()?),
+                    false_negatives: found.false_negatives.len() as u64,
+                    kept: found.kept.len() as u64,
+                    open: found.open,
+                    unknown: 0,
+                });
+                verdicts = found;
+            }
+            Err(of_file) => faults.push(of_file),
+        }
+    }
+    let mut merger = Merger::new(verdicts);
     for (pool, path) in inputs {
         let mut file = io::open_hashed(path)?;
         match merger.add(pool, &path.display().to_string(), file.reader()) {
@@ -62,8 +90,17 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         }
     }
     CliError::of_all(faults)?;
-    let (set, duplicates) = merger.finish();
+    let most = args.max_output.map_or(usize::MAX, NonZeroUsize::get);
+    let Merged { set, duplicates, over_max_output, unknown_verdicts } = merger.finish(most);
+    if set.bundles.is_empty() {
+        let message = "every bundle was dropped as a false negative; nothing was written".to_owned();
+        return Err(super::nothing_left(message, "look at the verdicts again"));
+    }
     manifest.duplicates = duplicates;
+    manifest.over_max_output = over_max_output;
+    if let Some(review) = &mut manifest.review {
+        review.unknown = unknown_verdicts;
+    }
 
     let (file, written) = super::written(&args.output, &set, 0..set.bundles.len())?;
     manifest.outputs.push(written);
@@ -81,12 +118,12 @@ fn flag(pool: Pool) -> &'static str {
 }
 
 fn text(manifest: &Manifest, output: &Path, manifest_path: &Path) -> String {
-    let mut rows = vec![["", "pool", "bundles", "kept", "duplicates"].map(str::to_owned)];
+    let mut rows = vec![["", "pool", "bundles", "kept", "duplicates", "false negatives"].map(str::to_owned)];
     for input in &manifest.inputs {
         let pool = input.pool.map_or("", Pool::name).to_owned();
-        let numbers = [input.bundles, input.kept, input.duplicates].map(|n| n.to_string());
-        let [bundles, kept, duplicates] = numbers;
-        rows.push([input.path.clone(), pool, bundles, kept, duplicates]);
+        let numbers = [input.bundles, input.kept, input.duplicates, input.false_negatives];
+        let [bundles, kept, duplicates, false_negatives] = numbers.map(|n| n.to_string());
+        rows.push([input.path.clone(), pool, bundles, kept, duplicates, false_negatives]);
     }
     let mut text = table::aligned(&rows);
     for duplicate in manifest.duplicates.iter().take(3) {
@@ -95,6 +132,16 @@ fn text(manifest: &Manifest, output: &Path, manifest_path: &Path) -> String {
             "  {} ({}) says what {} ({}) says",
             duplicate.bundle_id, duplicate.at, duplicate.kept, duplicate.kept_at
         );
+    }
+    if let Some(review) = &manifest.review {
+        let _ = writeln!(
+            text,
+            "Review: {} bundles with a false negative, {} kept, {} suspects without a verdict, {} bundles not here.",
+            review.false_negatives, review.kept, review.open, review.unknown
+        );
+    }
+    if manifest.over_max_output > 0 {
+        let _ = writeln!(text, "{} organic bundles are beyond --max-output.", manifest.over_max_output);
     }
     for written in &manifest.outputs {
         let _ = writeln!(text, "\n{} → {}", super::said(&written.counts), output.display());
