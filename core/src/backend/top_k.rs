@@ -54,7 +54,7 @@ pub struct Search<'a> {
     pub base: &'a [f32],
     /// Columns of both; not 0.
     pub dim: usize,
-    /// Rows to find for each query; at most [`MOST`](crate::kernels::top_k::MOST).
+    /// Rows to find for each query; at most [`MOST`].
     pub k: usize,
     /// Which rows may be found.
     pub keys: Keys<'a>,
