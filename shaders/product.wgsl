@@ -14,7 +14,8 @@ struct Sizes {
     b_start: u32,
     b_row: u32,
     b_column: u32,
-    out_start: u32,    // where out begins; its rows lie side by side
+    out_start: u32,    // where out begins
+    out_row: u32,      // from one row of out to the next
 }
 
 const TILE = 64u;
@@ -35,7 +36,7 @@ fn store(row: u32, column: u32, values: vec4<f32>) {
         return;
     }
     for (var i = 0u; i < 4u; i += 1u) {
-        if column + i < sizes.m { out[sizes.out_start + row * sizes.m + column + i] = values[i]; }
+        if column + i < sizes.m { out[sizes.out_start + row * sizes.out_row + column + i] = values[i]; }
     }
 }
 

@@ -4,8 +4,10 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::{AdapterChoice, GpuBackend, GpuDevice};
+use crucible_core::data::BundleSet;
 use crucible_core::embeddings::Embeddings;
 use crucible_core::encoder::{Corpus, StaticEncoder};
+use crucible_core::eval::{self, Score};
 
 /// What a device's name asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +51,13 @@ pub fn open(kind: &str) -> CliResult<Option<GpuBackend>> {
 pub fn failed(error: &BackendError) -> CliError {
     let advice = match error {
         BackendError::NoDevice { .. } => "use --device cpu, or one that `crucible devices` lists",
-        BackendError::TooLarge { .. } => "use smaller batches, or --device cpu",
+        BackendError::TooLarge { .. } => {
+            "use smaller batches, a smaller vocabulary or fewer dimensions, or --device cpu"
+        }
+        BackendError::OutOfMemory { .. } => {
+            "use smaller batches, free memory of the device, or use --device cpu; a training that was saved goes on with \
+             --resume"
+        }
         _ => "a training that was saved goes on with --resume; --device cpu needs no driver",
     };
     CliError::new(Exit::Device, error.to_string()).advise(advice)
@@ -67,13 +75,37 @@ pub fn name(backend: Option<&GpuBackend>) -> String {
 /// # Errors
 /// Exit status 4: no such device, or it failed.
 pub fn embed(kind: Option<&str>, encoder: &StaticEncoder, corpus: &Corpus) -> CliResult<(Embeddings, String)> {
-    let kind = kind.filter(|k| wanted(k) != Wanted::Auto).unwrap_or("cpu");
-    match open(kind)? {
-        None => Ok((encoder.embed(corpus), name(None))),
-        Some(backend) => {
-            let embeddings = pollster::block_on(encoder.embed_on(&backend, corpus)).map_err(|e| failed(&e))?;
-            Ok((embeddings, name(Some(&backend))))
-        }
+    let backend = asked_for(kind)?;
+    Ok((embed_with(backend.as_ref(), encoder, corpus)?, name(backend.as_ref())))
+}
+
+/// The GPU that was asked for by name; none for `auto`.
+///
+/// # Errors
+/// Exit status 4: no such device, or it does not open.
+pub fn asked_for(kind: Option<&str>) -> CliResult<Option<GpuBackend>> {
+    open(kind.filter(|k| wanted(k) != Wanted::Auto).unwrap_or("cpu"))
+}
+
+/// The texts' vectors, on what [`asked_for`] gave.
+///
+/// # Errors
+/// Exit status 4: the device failed.
+pub fn embed_with(backend: Option<&GpuBackend>, encoder: &StaticEncoder, corpus: &Corpus) -> CliResult<Embeddings> {
+    match backend {
+        None => Ok(encoder.embed(corpus)),
+        Some(backend) => pollster::block_on(encoder.embed_on(backend, corpus)).map_err(|e| failed(&e)),
+    }
+}
+
+/// The scores of a set's bundles, on what [`asked_for`] gave.
+///
+/// # Errors
+/// Exit status 4: the device failed.
+pub fn score(backend: Option<&GpuBackend>, set: &BundleSet, embeddings: &Embeddings) -> CliResult<Vec<Score>> {
+    match backend {
+        None => Ok(eval::score(set, embeddings)),
+        Some(backend) => pollster::block_on(eval::score_on(backend, set, embeddings)).map_err(|e| failed(&e)),
     }
 }
 

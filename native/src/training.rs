@@ -11,6 +11,7 @@ use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
 use crate::{device, io, output};
 use crucible_core::backend::BackendError;
+use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::config::{self, Config};
 use crucible_core::curriculum::{CELL_NAMES, CELLS, exposure};
 use crucible_core::data::{BundleSet, content_hash, hex};
@@ -139,10 +140,11 @@ pub fn describe(finding: &Finding) -> String {
     format!("{} {} [{level}]: {}{advice}", finding.id, finding.name, finding.message)
 }
 
-/// Trains one seed in `dir`.
+/// Trains one seed in `dir`, on the device that `config` names.
 ///
 /// # Errors
-/// A guardrail that stops the run (6), outputs that can't be written (1), a resume state of another run (2).
+/// A guardrail that stops the run (6), outputs that can't be written (1), a resume state of another run (2), a device
+/// that is not there or fails (4).
 pub fn run_seed(
     inputs: &Inputs,
     config: &Config,
@@ -152,12 +154,31 @@ pub fn run_seed(
     stop: &Stop,
     ctx: &Context,
 ) -> CliResult<Summary> {
-    let started = Instant::now();
     // Before anything is written.
     let backend = device::open(&config.device.kind)?;
+    run_seed_on(backend, inputs, config, seed, dir, resume, stop, ctx)
+}
+
+/// [`run_seed`] on a device that is open; none: the CPU.
+///
+/// # Errors
+/// As it.
+#[expect(clippy::too_many_arguments, reason = "those of `run_seed`, and the device")]
+pub fn run_seed_on(
+    backend: Option<GpuBackend>,
+    inputs: &Inputs,
+    config: &Config,
+    seed: u64,
+    dir: &Path,
+    resume: bool,
+    stop: &Stop,
+    ctx: &Context,
+) -> CliResult<Summary> {
+    let started = Instant::now();
     if let Some(backend) = &backend {
         ctx.reporter.note(format!("training on {}", backend.device().name()));
     }
+    let device_name = device::name(backend.as_ref());
     let run_id = inputs.run_id(config, seed);
     let vocab = inputs.tokenizer.vocab_size();
     let unusable = |e: crucible_core::encoder::EncoderError| CliError::usage(e.to_string());
@@ -172,6 +193,16 @@ pub fn run_seed(
         State::new(encoder, &config.guardrails)
     };
     let first = state.step;
+    // The model goes up before anything is written: one that the device can't hold leaves no trace.
+    let mut trainee = match backend {
+        None => None,
+        Some(backend) => {
+            let trainee =
+                DeviceTrainee::new(backend, &state.encoder, &state.optimizer).map_err(|e| device::failed(&e))?;
+            pollster::block_on(trainee.arrived()).map_err(|e| device::failed(&e))?;
+            Some(trainee)
+        }
+    };
     output::create_folder(dir)?;
     if !resume {
         // Else a stop before the first save would be resumed from what an earlier run left.
@@ -197,22 +228,17 @@ pub fn run_seed(
         told: BTreeSet::new(),
         failure: None,
     };
-    files.say(&format!(
-        "seed {seed}: from step {first} of {} on {}",
-        config.training.steps,
-        device::name(backend.as_ref())
-    ));
-    let outcome = match backend {
+    files.say(&format!("seed {seed}: from step {first} of {} on {}", config.training.steps, device_name));
+    let outcome = if trainee.is_none() {
         // On a worker of the pool, where forking off work is cheapest.
-        None => rayon::scope(|_| train(config, &inputs.set, &inputs.corpus, seed, state, &mut files)),
-        Some(backend) => {
-            let mut backend = Some(backend);
-            let mut start = |encoder: StaticEncoder, optimizer: Optimizer| -> Result<Box<dyn Engine>, BackendError> {
-                let used = || BackendError::Device { operation: "starting".into(), message: "started twice".into() };
-                Ok(Box::new(DeviceTrainee::new(backend.take().ok_or_else(used)?, &encoder, &optimizer)?))
-            };
-            train_on(&mut start, config, &inputs.set, &inputs.corpus, seed, state, &mut files)
-        }
+        rayon::scope(|_| train(config, &inputs.set, &inputs.corpus, seed, state, &mut files))
+    } else {
+        // It already has the state's model.
+        let mut start = |_: StaticEncoder, _: Optimizer| -> Result<Box<dyn Engine>, BackendError> {
+            let used = || BackendError::Device { operation: "starting".into(), message: "started twice".into() };
+            Ok(Box::new(trainee.take().ok_or_else(used)?))
+        };
+        train_on(&mut start, config, &inputs.set, &inputs.corpus, seed, state, &mut files)
     };
     let outcome = outcome.map_err(|e| {
         files.say(&e.to_string());

@@ -14,5 +14,6 @@ mod kill;
 mod mine;
 mod pool;
 mod pool_lineups;
+mod lost;
 mod util;
 mod vectors;

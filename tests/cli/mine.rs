@@ -257,7 +257,7 @@ mod kill {
     use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
     /// Kills that must have happened, and how often the run starts over.
-    const KILLS: usize = 9;
+    const KILLS: usize = 6;
 
     const RUN: [&str; 13] = [
         "--output",
@@ -269,7 +269,7 @@ mod kill {
         "--null-candidates",
         "20",
         "--batch",
-        "15",
+        "30",
         "--save-every",
         "0",
         "--quiet",

@@ -29,6 +29,26 @@ pub(crate) fn close(what: &str, got: &[f32], expected: &[f64], tolerance: Tolera
     Ok(())
 }
 
+/// # Errors
+/// Where `got` has another length or another index: the first such place.
+pub(crate) fn equal(what: &str, got: &[u32], expected: &[u32]) -> Result<(), String> {
+    if got.len() != expected.len() {
+        return Err(format!("{what}: {} indices, expected {}", got.len(), expected.len()));
+    }
+    match got.iter().zip(expected).position(|(got, expected)| got != expected) {
+        Some(at) => Err(format!("{what}: at {at}: got {}, expected {}", got[at], expected[at])),
+        None => Ok(()),
+    }
+}
+
+#[test]
+fn the_comparison_of_indices_refuses_what_it_should() {
+    assert_eq!(equal("case", &[1, 2], &[1, 2]), Ok(()));
+    for (got, expected) in [(&[1, 2][..], &[1, 3][..]), (&[1], &[1, 2]), (&[1, 2], &[1]), (&[u32::MAX], &[0])] {
+        assert!(equal("case", got, expected).is_err(), "{got:?} and {expected:?}");
+    }
+}
+
 #[test]
 fn the_comparison_refuses_what_it_should() {
     let tolerance = Tolerance { absolute: 1e-6, relative: 1e-3 };

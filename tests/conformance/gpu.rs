@@ -1,8 +1,8 @@
 //! The suite on a GPU or a software adapter, and proof that it notices wrong kernels.
 
-use crate::{kernels, similarity};
+use crate::{gradients, kernels, similarity, top_k};
 use crucible_core::backend::gpu::{AdapterChoice, GpuBackend, GpuDevice};
-use crucible_core::backend::{Backend as _, BackendError};
+use crucible_core::backend::{Backend as _, BackendError, SimilarityShape};
 use crucible_core::kernels::Kernel;
 use std::borrow::Cow;
 
@@ -55,6 +55,52 @@ fn gpu_similarity() {
     });
 }
 
+/// Kernels that see so little of a buffer that almost every shape is cut, in rows, columns or both.
+#[test]
+fn gpu_similarity_in_parts() {
+    on_device(|device| async {
+        let backend = GpuBackend::new(device.with_max_len(3000)).await.unwrap_or_else(|e| panic!("{e}"));
+        similarity::in_parts(&backend).await.unwrap_or_else(|e| panic!("{e}"));
+    });
+}
+
+/// What WebGPU promises to bind, which is also all that some adapters do.
+const PROMISED: usize = (128 << 20) / size_of::<f32>();
+
+#[test]
+fn gpu_similarity_past_the_binding_limit() {
+    on_device(|device| async {
+        let backend = GpuBackend::new(device.with_max_len(PROMISED)).await.unwrap_or_else(|e| panic!("{e}"));
+        similarity::past_the_binding_limit(&backend).await.unwrap_or_else(|e| panic!("{e}"));
+    });
+}
+
+#[test]
+fn gpu_top_k() {
+    on_device(|device| async {
+        let backend = GpuBackend::new(device).await.unwrap_or_else(|e| panic!("{e}"));
+        top_k::suite(&backend).await.unwrap_or_else(|e| panic!("{e}"));
+    });
+}
+
+/// Chunks of queries and shards of the base.
+#[test]
+fn gpu_top_k_in_parts() {
+    use crucible_core::kernels::top_k::GROUP_SCRATCH;
+    on_device(|device| async {
+        let backend = GpuBackend::new(device.with_max_len(GROUP_SCRATCH)).await.unwrap_or_else(|e| panic!("{e}"));
+        top_k::in_parts(&backend).await.unwrap_or_else(|e| panic!("{e}"));
+    });
+}
+
+#[test]
+fn gpu_gradients() {
+    on_device(|device| async {
+        let backend = GpuBackend::new(device).await.unwrap_or_else(|e| panic!("{e}"));
+        gradients::suite(&backend).await.unwrap_or_else(|e| panic!("{e}"));
+    });
+}
+
 #[test]
 fn gpu_similarity_with_a_planted_fault_fails_the_suite() {
     let faults = [
@@ -82,6 +128,35 @@ fn gpu_kernels_equal_their_twins() {
     });
 }
 
+/// A backend whose kernel `name` has `new` for `old`.
+async fn planted(device: GpuDevice, name: &str, what: &str, old: &str, new: &str) -> GpuBackend {
+    let plant = |kernel: &Kernel| {
+        if kernel.name != name {
+            return Cow::Borrowed(kernel.source);
+        }
+        assert!(kernel.source.contains(old), "{name} no longer has {old:?}: choose another fault to plant");
+        Cow::Owned(kernel.source.replace(old, new))
+    };
+    GpuBackend::with_sources(device, plant).await.unwrap_or_else(|e| panic!("{name}, {what}: {e}"))
+}
+
+#[test]
+fn gpu_gradients_with_a_planted_fault_fail_the_suite() {
+    for (name, what, old, new) in [
+        ("info_nce", "a flipped sign", "d -= factor", "d += factor"),
+        ("triplet", "a flipped sign", "sizes.margin - positive", "sizes.margin + positive"),
+        ("normalise_backward", "a flipped sign", "- along", "+ along"),
+        ("activation_backward", "a flipped sign", "1.0 - t * t", "1.0 + t * t"),
+        ("pool_backward", "the token for its text", "text_of[token] * sizes.dim", "token % 2u * sizes.dim"),
+        ("pool_weights_backward", "the mean not taken off", "(d_weights[i] - mean)", "d_weights[i]"),
+    ] {
+        on_device(|device| async {
+            let backend = planted(device, name, what, old, new).await;
+            assert!(gradients::suite(&backend).await.is_err(), "the suite passed {name} with {what}");
+        });
+    }
+}
+
 #[test]
 fn gpu_kernels_with_a_planted_fault_fail_the_suite() {
     let faults = [
@@ -93,6 +168,12 @@ fn gpu_kernels_with_a_planted_fault_fail_the_suite() {
         ("bucket_sum", "a missing barrier", "parts[index] = value;\n    workgroupBarrier();", "parts[index] = value;"),
         ("clip", "a flipped comparison", "norm > sizes.bound", "norm < sizes.bound"),
         ("column_sum", "the first row left out", "row = 0u", "row = 1u"),
+        ("danger", "a flipped sign", "largest - positive, sound", "positive - largest, sound"),
+        ("danger", "a missing barrier", "parts[index] = value;\n    workgroupBarrier();", "parts[index] = value;"),
+        ("danger", "ties won by the last", "if cosine > largest {", "if cosine >= largest {"),
+        ("danger", "a tie that counts", "if cosine > positive {", "if cosine >= positive {"),
+        ("danger", "zero vectors that tie", "return bits > 0u && bits < 0x7f800000u;", "return true;"),
+        ("danger", "only the first line of groups", "group.y * groups.x + group.x", "group.x"),
         ("info_nce", "a candidate of the anchor's sense that counts", "j != anchor && (alike ||", "j != anchor && ("),
         (
             "normalise",
@@ -114,25 +195,49 @@ fn gpu_kernels_with_a_planted_fault_fail_the_suite() {
             "",
         ),
         ("square_sum", "a block one too long", "(block + 1u) * BLOCK", "(block + 1u) * BLOCK + 1u"),
+        ("product", "rows of the output side by side", "row * sizes.out_row", "row * sizes.m"),
+        ("top_k", "a flipped sign", "s00 += a.x * b;", "s00 -= a.x * b;"),
+        ("top_k", "tiles one row apart", "first_row += TILE)", "first_row += TILE - 1u)"),
+        (
+            "top_k",
+            "a missing barrier",
+            "// The slices are complete before anyone reads them.\n            workgroupBarrier();",
+            "",
+        ),
+        (
+            "top_k",
+            "a missing barrier in the sort",
+            "// A round is over before the next one compares what it moved.\n            workgroupBarrier();",
+            "",
+        ),
+        (
+            "top_k",
+            "ties won by later rows",
+            "sorted_places[a] < sorted_places[b]",
+            "sorted_places[a] > sorted_places[b]",
+        ),
+        ("top_k", "lists that are never cut", "if slot >= ROOM - TILE {", "if slot > ROOM {"),
+        ("top_k", "a threshold one too high", "sorted_keys[sizes.k - 1u]);", "sorted_keys[sizes.k - 2u]);"),
+        ("top_k", "carried results left out", "if sizes.carry == 1u {", "if sizes.carry == 2u {"),
+        ("top_k", "keys that are not looked at", "if sizes.modes == 0u {", "if sizes.modes < 4u {"),
+        ("top_k", "infinite products found", "!finite ||", ""),
+        (
+            "top_k",
+            "the last query's results left out",
+            "first_query + own < sizes.queries {\n            sort",
+            "first_query + own + 1u < sizes.queries {\n            sort",
+        ),
         ("triplet", "a flipped sign", "sizes.margin - positive", "sizes.margin + positive"),
     ];
     for (name, what, old, new) in faults {
         on_device(|device| async {
-            let plant = |kernel: &Kernel| {
-                if kernel.name != name {
-                    return Cow::Borrowed(kernel.source);
-                }
-                assert!(kernel.source.contains(old), "{name} no longer has {old:?}: choose another fault to plant");
-                Cow::Owned(kernel.source.replace(old, new))
-            };
-            let backend =
-                GpuBackend::with_sources(device, plant).await.unwrap_or_else(|e| panic!("{name}, {what}: {e}"));
+            let backend = planted(device, name, what, old, new).await;
             assert!(kernels::one(&backend, name).await.is_err(), "the suite passed {name} with {what}");
         });
     }
-    let planted: std::collections::BTreeSet<&str> = faults.iter().map(|f| f.0).collect();
+    let faulty: std::collections::BTreeSet<&str> = faults.iter().map(|f| f.0).collect();
     for kernel in crucible_core::kernels::KERNELS.iter().filter(|k| k.name != "similarity") {
-        assert!(planted.contains(kernel.name), "{}: no fault is planted", kernel.name);
+        assert!(faulty.contains(kernel.name), "{}: no fault is planted", kernel.name);
     }
 }
 
@@ -157,9 +262,61 @@ fn gpu_refuses_a_broken_kernel_and_another_interface() {
 #[test]
 fn gpu_refuses_what_is_too_large() {
     on_device(|device| async {
-        let limit = device.max_buffer_bytes();
-        let backend = GpuBackend::new(device).await.unwrap_or_else(|e| panic!("{e}"));
+        let (limit, max_len) = (device.max_allocation_bytes(), device.max_len());
+        let backend = GpuBackend::new(device.with_max_len(1000)).await.unwrap_or_else(|e| panic!("{e}"));
+        assert!(max_len >= PROMISED, "{max_len}");
         let len = usize::try_from(limit / 4 + 1).expect("limits fit the address space");
         assert!(matches!(backend.zeros(len), Err(BackendError::TooLarge { .. })), "{len} numbers were accepted");
+        // Held, but more than a kernel sees.
+        let (long, short) = (backend.zeros(1001).expect("room"), backend.zeros(1000).expect("room"));
+        let run = |n, a, b| backend.run(crucible_core::kernels::add::Sizes { n }, &[a, b]);
+        let error = run(1001, &long, &short).expect_err("is more than the kernel sees");
+        assert!(matches!(error, BackendError::TooLarge { operation: "add", got: 4004, limit: 4000, .. }), "{error}");
+        // A row of an input can't be cut.
+        let shape = SimilarityShape { n: 1, m: 1, d: 1001 };
+        let error = backend.similarity(&long, &long, &mut backend.zeros(1).expect("room"), shape);
+        assert!(matches!(error, Err(BackendError::TooLarge { operation: "similarity", .. })), "{error:?}");
+        backend.download(&short).await.expect("the device is as it was");
+    });
+}
+
+/// Whatever is asked of a device that is gone is an error, again and again, and nothing panics.
+#[test]
+fn gpu_that_is_lost_gives_no_data() {
+    on_device(|device| async {
+        let destroy = device.destroyer();
+        let backend = GpuBackend::new(device).await.unwrap_or_else(|e| panic!("{e}"));
+        let before = backend.upload(&[1.0, 2.0]).expect("uploads");
+        let other = backend.upload(&[3.0, 4.0]).expect("uploads");
+        backend.run(crucible_core::kernels::add::Sizes { n: 2 }, &[&other, &before]).expect("runs");
+        assert_eq!(backend.download(&before).await, Ok(vec![4.0, 6.0]));
+        backend.run(crucible_core::kernels::add::Sizes { n: 2 }, &[&other, &before]).expect("is recorded");
+        destroy();
+        for _ in 0..2 {
+            let got = backend.download(&before).await;
+            assert!(matches!(got, Err(BackendError::Lost { .. })), "{got:?}");
+            for after in [backend.upload(&[5.0]), backend.zeros(3)] {
+                let got = backend.download(&after.expect("is only recorded")).await;
+                assert!(matches!(got, Err(BackendError::Lost { .. })), "{got:?}");
+            }
+        }
+    });
+}
+
+/// A device that refuses memory says so, and its buffers hold nothing.
+#[test]
+fn gpu_without_memory_gives_no_data() {
+    on_device(|device| async {
+        let exhaust = device.exhauster();
+        let backend = GpuBackend::new(device).await.unwrap_or_else(|e| panic!("{e}"));
+        let fits = backend.upload(&[1.0]).expect("uploads");
+        assert_eq!(backend.download(&fits).await, Ok(vec![1.0]));
+        exhaust();
+        for make in [|b: &GpuBackend| b.upload(&[1.0]), |b: &GpuBackend| b.zeros(2)] {
+            let got = backend.download(&make(&backend).expect("is only asked for")).await;
+            assert!(matches!(got, Err(BackendError::OutOfMemory { .. })), "{got:?}");
+        }
+        // The device is still there.
+        assert_eq!(backend.download(&fits).await, Ok(vec![1.0]));
     });
 }

@@ -1,6 +1,6 @@
 //! Every kernel of the table against its twin, at the sizes where kernels break.
 
-use crate::compare::{Tolerance, close};
+use crate::compare::{Tolerance, close, equal};
 use crucible_core::backend::Backend;
 use crucible_core::backend::cpu::CpuBackend;
 use crucible_core::config::Activation;
@@ -55,11 +55,36 @@ pub(crate) async fn one<B: Backend>(backend: &B, kernel: &str) -> Result<(), Str
         let expected = run(&CpuBackend, &case).await?;
         let got = run(backend, &case).await?;
         for (number, (got, expected)) in got.iter().zip(&expected).enumerate() {
-            let expected: Vec<f64> = expected.iter().map(|x| f64::from(*x)).collect();
-            close(&format!("{}, output {number}", case.label), got, &expected, TOLERANCE)?;
+            let what = format!("{}, output {number}", case.label);
+            match holds(kernel, number) {
+                Holds::Numbers => {
+                    let expected: Vec<f64> = expected.iter().map(|x| f64::from(*x)).collect();
+                    close(&what, got, &expected, TOLERANCE)?;
+                }
+                Holds::Indices => equal(&what, bytemuck::cast_slice(got), bytemuck::cast_slice(expected))?,
+                Holds::Scratch => {}
+            }
         }
     }
     Ok(())
+}
+
+/// What a buffer is to be compared as.
+enum Holds {
+    Numbers,
+    /// As numbers they would all be next to 0.
+    Indices,
+    /// Whatever is left there.
+    Scratch,
+}
+
+/// What output `number` of a kernel holds.
+fn holds(kernel: &str, number: usize) -> Holds {
+    match (kernel, number) {
+        ("danger", 1) | ("top_k", 2) => Holds::Indices,
+        ("top_k", 0) => Holds::Scratch,
+        _ => Holds::Numbers,
+    }
 }
 
 /// What the kernel leaves in the buffers that it writes.
@@ -116,6 +141,11 @@ impl Draw {
 
 fn words(indices: &[u32]) -> Vec<f32> {
     bytemuck::cast_slice(indices).to_vec()
+}
+
+/// Numbers whose products sum up exactly in 32 bits, in any order, with many ties among the sums.
+fn coarse(numbers: &[f32]) -> Vec<f32> {
+    numbers.iter().map(|x| (x * 4.0).round() / 4.0).collect()
 }
 
 /// An output that must be written in full.
@@ -206,6 +236,24 @@ fn cases(kernel: &str) -> Vec<Case> {
                 let sizes = kernels::column_sum::Sizes { rows: u(rows), width: u(width) };
                 cases.push(Case::new(sizes, vec![draw.weights(rows * width, 9), nan(width)]));
             }
+        }
+        "danger" => {
+            for (bundles, texts, dim) in
+                [(0, 3, 4), (1, 3, 7), (5, 9, 64), (64, 30, 65), (256, 50, 64), (700, 90, 7), (300, 40, 300)]
+            {
+                for slack in [1e-5, 0.05] {
+                    cases.push(danger(&mut draw, bundles, texts, dim, slack));
+                }
+            }
+            // One past what a dispatch takes along one dimension; all vectors are 1 or -1.
+            let bundles = 65_536;
+            let list = |draw: &mut Draw| words(&draw.below(bundles, 2));
+            let sizes = kernels::danger::Sizes { bundles: u(bundles), dim: 1, slack: 1e-5 };
+            let starts: Vec<u32> = (0..=u(bundles)).collect();
+            let [anchors, positives, negatives] = [list(&mut draw), list(&mut draw), list(&mut draw)];
+            let (numbers, verdicts) = (nan(3 * bundles), nan(3 * bundles));
+            let buffers = vec![vec![1.0, -1.0], anchors, positives, words(&starts), negatives, numbers, verdicts];
+            cases.push(Case::new(sizes, buffers));
         }
         "info_nce" | "triplet" => {
             for (anchors, negatives) in [(0, 0), (1, 1), (2, 5), (13, 5), (64, 1), (65, 2)] {
@@ -330,6 +378,13 @@ fn cases(kernel: &str) -> Vec<Case> {
                     out[..skipped].fill(5.0);
                     let inputs = vec![draw.weights(a_len, 4), draw.numbers(b_len), out];
                     cases.push(Case::new(kernels::product::Sizes::new(a, b, skipped), inputs));
+                    // A part of wider rows; what lies between stays.
+                    let sizes = kernels::product::Sizes::new(a, b, skipped).with_out_row(u(m + 3));
+                    let mut out = vec![5.0; n * (m + 3) + skipped];
+                    for row in 0..n {
+                        out[skipped + row * (m + 3)..][..m].fill(f32::NAN);
+                    }
+                    cases.push(Case::new(sizes, vec![draw.weights(a_len, 4), draw.numbers(b_len), out]));
                 }
             }
         }
@@ -348,7 +403,100 @@ fn cases(kernel: &str) -> Vec<Case> {
                 cases.push(Case::new(sizes, vec![draw.weights(n, 10), sums]));
             }
         }
+        "top_k" => {
+            for (queries, rows, dim, k) in [
+                (0, 5, 3, 2),
+                (1, 0, 3, 4),
+                (1, 1, 1, 1),
+                (5, 700, 7, 10),
+                (128, 128, 8, 128),
+                (129, 257, 17, 100),
+                (3, 2000, 5, 256),
+            ] {
+                // Dispatches don't get past the limit: their scratch would not fit. Two lines of tiles, then.
+                let list = [draw.numbers(queries * dim), draw.numbers(rows * dim)].map(|x| coarse(&x));
+                for (splits, modes, carry) in [(1, 0, 0), (1, 1, 1), (2, 2, 0), (3, 3, 1)] {
+                    let [queries_in, base] = list.clone();
+                    cases.push(top_k(&mut draw, queries_in, base, dim, k, (splits, modes, carry)));
+                }
+            }
+            // Every row beats all before it, none does, some do, one just beats the k-th; equal rows; rows that give no
+            // number.
+            let climb: Vec<f32> = (0..1500u16).map(f32::from).collect();
+            let fall: Vec<f32> = climb.iter().rev().copied().collect();
+            let mut broken = fall.clone();
+            (broken[3], broken[700], broken[1400]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
+            let mut mixed = climb.clone();
+            draw.0.shuffle(&mut mixed);
+            let mut late = fall.clone();
+            late[900] = 1450.5;
+            for base in [climb, fall, mixed, late, vec![0.5; 1500], broken] {
+                cases.push(top_k(&mut draw, vec![1.0, -0.5, 0.0], base, 1, 50, (1, 0, 0)));
+            }
+        }
         other => panic!("{other}: no cases; every kernel of the table needs some"),
     }
     cases
+}
+
+/// Bundles over random texts, some of them equal, zero or broken.
+fn danger(draw: &mut Draw, bundles: usize, texts: usize, dim: usize, slack: f32) -> Case {
+    let mut vectors = draw.numbers(texts * dim);
+    if texts > 8 {
+        vectors.copy_within(0..2 * dim, 2 * dim);
+        vectors[5 * dim..6 * dim].fill(0.0);
+        vectors[6 * dim] = f32::NAN;
+        vectors[7 * dim + 1] = f32::INFINITY;
+    }
+    let starts = draw.starts(bundles, 5);
+    let inputs = vec![
+        vectors,
+        words(&draw.below(bundles, texts)),
+        words(&draw.below(bundles, texts)),
+        words(&starts),
+        words(&draw.below(starts[bundles] as usize, texts)),
+        nan(3 * bundles),
+        nan(3 * bundles),
+    ];
+    Case::new(kernels::danger::Sizes { bundles: u(bundles), dim: u(dim), slack }, inputs)
+}
+
+/// A search for `k` rows, in `splits` parts; where `carry` is 1, with results of an earlier one.
+fn top_k(
+    draw: &mut Draw,
+    queries: Vec<f32>,
+    base: Vec<f32>,
+    dim: usize,
+    k: usize,
+    (splits, modes, carry): (usize, u32, u32),
+) -> Case {
+    use kernels::top_k::{MISSING, Sizes, TILE};
+    let (n, m) = (queries.len() / dim, base.len() / dim);
+    let sizes = Sizes {
+        queries: u(n),
+        rows: u(m),
+        dim: u(dim),
+        k: u(k),
+        query_tiles: u(n).div_ceil(TILE),
+        splits: u(splits),
+        split_rows: u(m.div_ceil(splits)).next_multiple_of(TILE),
+        first_row: 1000,
+        modes,
+        carry,
+    };
+    let (mut scores, mut places) = (nan(splits * n * k), nan(splits * n * k));
+    if carry == 1 {
+        // Some found nothing yet, some a few rows, some as many as they can.
+        for (list, (scores, places)) in scores.chunks_mut(k).zip(places.chunks_mut(k)).enumerate() {
+            let found = [0, k / 2, k][list % 3];
+            for i in 0..k {
+                let (score, place) = if i < found { (1.0 - i as f32 / 64.0, u(2 * i)) } else { (f32::MIN, MISSING) };
+                (scores[i], places[i]) = (score, f32::from_bits(place));
+            }
+        }
+    }
+    let mut keys = |n: usize| words(&draw.below(2 * n, 3));
+    let (query_keys, base_keys) = (keys(n), keys(m));
+    let scratch = nan(sizes.scratch_len());
+    Case::new(sizes, vec![queries, base, query_keys, base_keys, scratch, scores, places])
 }

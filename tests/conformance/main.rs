@@ -7,14 +7,26 @@
 //! `CRUCIBLE_REQUIRE_GPU=1` that is a failure.
 
 mod compare;
+mod gradients;
 mod kernels;
 mod similarity;
+mod top_k;
 
 use crucible_core::backend::cpu::CpuBackend;
 
 #[test]
 fn cpu_similarity() {
     pollster::block_on(similarity::suite(&CpuBackend)).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn cpu_top_k() {
+    pollster::block_on(top_k::suite(&CpuBackend)).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn cpu_gradients() {
+    pollster::block_on(gradients::suite(&CpuBackend)).unwrap_or_else(|e| panic!("{e}"));
 }
 
 #[cfg(feature = "gpu")]

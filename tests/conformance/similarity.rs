@@ -31,14 +31,46 @@ const SHAPES: &[(usize, usize, usize)] = &[
 /// # Errors
 /// What was wrong first.
 pub(crate) async fn suite<B: Backend>(backend: &B) -> Result<(), String> {
-    for &(n, m, d) in SHAPES {
+    shapes(backend, SHAPES).await?;
+    ties(backend).await?;
+    wrong_lengths(backend)
+}
+
+/// The shapes but the last, which has too many parts for a backend whose kernels see little.
+///
+/// # Errors
+/// What was wrong first.
+#[cfg(feature = "gpu")]
+pub(crate) async fn in_parts<B: Backend>(backend: &B) -> Result<(), String> {
+    shapes(backend, &SHAPES[..SHAPES.len() - 1]).await?;
+    ties(backend).await
+}
+
+async fn shapes<B: Backend>(backend: &B, shapes: &[(usize, usize, usize)]) -> Result<(), String> {
+    for &(n, m, d) in shapes {
         let mut stream = Stream::new(11, "conformance similarity", (n * m) as u64);
         let (a, b) = (unit_rows(&mut stream, n, d), unit_rows(&mut stream, m, d));
         let got = run(backend, &a, &b, SimilarityShape { n, m, d }).await.map_err(|e| e.to_string())?;
         close(&format!("[{n}, {d}] · [{m}, {d}]ᵀ"), &got, &reference(&a, &b, (n, m, d)), TOLERANCE)?;
     }
-    ties(backend).await?;
-    wrong_lengths(backend)
+    Ok(())
+}
+
+/// An output one row longer than a kernel can see, which is `max_len` of the backend. Cheap: of a single column. Inputs
+/// that long would take a minute on a software adapter; they are cut the same way in [`in_parts`].
+///
+/// # Errors
+/// What was wrong first.
+#[cfg(feature = "gpu")]
+pub(crate) async fn past_the_binding_limit<B: Backend>(backend: &B) -> Result<(), String> {
+    let (n, m, d) = (4096, backend.max_len() / 4096 + 1, 1);
+    let mut stream = Stream::new(13, "conformance limit", 0);
+    let (a, b) = (unit_rows(&mut stream, 1, n), unit_rows(&mut stream, 1, m));
+    let got = run(backend, &a, &b, SimilarityShape { n, m, d }).await.map_err(|e| e.to_string())?;
+    assert!(got.len() > backend.max_len(), "{} numbers are within {}", got.len(), backend.max_len());
+    // Products of numbers near 0 would hide what is missing.
+    let tolerance = Tolerance { absolute: 0.0, relative: 1e-6 };
+    close(&format!("[{n}, {d}] · [{m}, {d}]ᵀ"), &got, &reference(&a, &b, (n, m, d)), tolerance)
 }
 
 /// Equal rows give equal bits, wherever they stand: who wins a tie must not depend on the tile.

@@ -91,6 +91,9 @@ fn events(n: usize, rng: &mut Rng) -> Vec<Event> {
 /// The reference.
 struct Reference<'a> {
     events: &'a [Event],
+    /// Each event's text without case, white space made equal.
+    normal: Vec<String>,
+    shingles: Vec<BTreeSet<String>>,
     settings: &'a Settings,
     threshold: f64,
     known_pairs: BTreeSet<(String, String)>,
@@ -131,10 +134,9 @@ impl Reference<'_> {
     }
 
     fn alike(&self, a: usize, b: usize) -> bool {
-        let (a, b) = (&self.events[a].text, &self.events[b].text);
-        let (x, y) = (shingles(a), shingles(b));
-        let jaccard = x.intersection(&y).count() as f64 / x.union(&y).count().max(1) as f64;
-        normal(a) == normal(b) || jaccard >= self.settings.near_duplicate
+        let (x, y) = (&self.shingles[a], &self.shingles[b]);
+        let jaccard = x.intersection(y).count() as f64 / x.union(y).count().max(1) as f64;
+        self.normal[a] == self.normal[b] || jaccard >= self.settings.near_duplicate
     }
 
     /// Ranks of one source: one event of each text.
@@ -147,7 +149,7 @@ impl Reference<'_> {
         let mut all: Vec<usize> = (0..self.events.len()).filter(fits).collect();
         all.sort_by(|x, y| self.sim(anchor, *y).total_cmp(&self.sim(anchor, *x)).then(x.cmp(y)));
         let mut texts = BTreeSet::new();
-        all.retain(|i| texts.insert(normal(&self.events[*i].text)));
+        all.retain(|i| texts.insert(&self.normal[*i]));
         let guards = &self.settings.guards;
         let last = (guards.range_min + depth).min(guards.range_max.unwrap_or(usize::MAX));
         all.truncate(last);
@@ -198,7 +200,7 @@ impl Reference<'_> {
     fn sense(&self, sense: &str, members: &[usize], tally: &mut Tally) -> Vec<Result> {
         let mut texts: Vec<Vec<usize>> = Vec::new();
         for &i in members {
-            let same = |t: &&mut Vec<usize>| normal(&self.events[t[0]].text) == normal(&self.events[i].text);
+            let same = |t: &&mut Vec<usize>| self.normal[t[0]] == self.normal[i];
             match texts.iter_mut().find(same) {
                 Some(text) => text.push(i),
                 None => texts.push(vec![i]),
@@ -250,7 +252,7 @@ impl Reference<'_> {
                 continue;
             }
             for i in self.pool(anchor, depth, of) {
-                let twice = pool.iter().any(|c| normal(&self.events[c.0].text) == normal(&self.events[i].text));
+                let twice = pool.iter().any(|c| self.normal[c.0] == self.normal[i]);
                 if !twice && !self.guarded(self.sim(anchor, i), positive_sim) && !self.alike(positive, i) {
                     pool.push((i, source));
                 }
@@ -338,6 +340,8 @@ fn compare(seed: u64, settings: Settings, threshold: f64) -> Tally {
     let known = existing(&events, &mut rng);
     let mut reference = Reference {
         events: &events,
+        normal: events.iter().map(|e| normal(&e.text)).collect(),
+        shingles: events.iter().map(|e| shingles(&e.text)).collect(),
         settings: &settings,
         threshold,
         known_pairs: BTreeSet::new(),

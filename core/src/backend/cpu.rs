@@ -42,6 +42,10 @@ impl Backend for CpuBackend {
         "CPU"
     }
 
+    fn max_len(&self) -> usize {
+        usize::MAX
+    }
+
     fn upload(&self, values: &[f32]) -> Result<CpuBuffer, BackendError> {
         Ok(CpuBuffer(RefCell::new(values.to_vec())))
     }

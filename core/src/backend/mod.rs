@@ -7,6 +7,7 @@
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod top_k;
 
 use crate::kernels::Problem;
 
@@ -17,6 +18,9 @@ pub trait Backend {
 
     /// What it is, for people: the device's name.
     fn name(&self) -> &str;
+
+    /// Numbers of a buffer that a kernel can see: a longer one may be held, but [`Backend::dispatch`] does not take it.
+    fn max_len(&self) -> usize;
 
     /// Copies `values` to the device.
     ///
@@ -77,7 +81,8 @@ pub trait Backend {
     fn download(&self, buffer: &Self::Buffer) -> impl Future<Output = Result<Vec<f32>, BackendError>>;
 
     /// `out: [n, m] = a: [n, d] · transpose of b: [m, d]`: dot products of rows, the cosine where rows are of unit length.
-    /// The old content of `out` does not matter.
+    /// The old content of `out` does not matter. Buffers may be longer than [`Backend::max_len`]; a row of `a` or `b` may
+    /// not.
     ///
     /// # Errors
     /// When a buffer does not have the length of its shape, or the shape is beyond the device.
@@ -142,7 +147,7 @@ pub enum BackendError {
         got: usize,
     },
     /// More than the device can address at once.
-    #[error("{operation}: {got} {unit} at once, the device takes at most {limit}; use smaller batches")]
+    #[error("{operation}: {got} {unit} at once, the device takes at most {limit}")]
     TooLarge {
         /// The operation.
         operation: &'static str,
@@ -170,6 +175,18 @@ pub enum BackendError {
         expected: String,
         /// What the host gave.
         got: String,
+    },
+    /// The device has no memory left for what was asked.
+    #[error("{operation}: the device is out of memory")]
+    OutOfMemory {
+        /// What was being done.
+        operation: String,
+    },
+    /// The device went away: it was reset, unplugged, or taken by the driver. Nothing on it is there any more.
+    #[error("the device was lost: {message}")]
+    Lost {
+        /// In the driver's words.
+        message: String,
     },
     /// The device or its driver failed.
     #[error("{operation}: the device reported: {message}")]

@@ -6,6 +6,7 @@ use crate::backend::{Backend, BackendError};
 use crate::config::Model;
 use crate::embeddings::Embeddings;
 use crate::kernels::product::{Part, Sizes as Product};
+pub(crate) use crate::kernels::u;
 use crate::kernels::{self, activation};
 
 /// Texts that are embedded together.
@@ -25,11 +26,6 @@ impl<B: Backend> Scratch<B> {
         }
         Ok(())
     }
-}
-
-/// A size as kernels count. Lengths are those of buffers, which a backend refuses long before this.
-pub(crate) fn u(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// A model's parameters on the device.

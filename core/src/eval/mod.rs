@@ -1,11 +1,12 @@
 //! Evaluation: from bundles and the embeddings of their texts to scores, items, summaries and a scoreboard.
 //!
-//! The way through: [`score()`] turns every bundle into a [`Score`]; [`items()`] names them for the items file;
+//! The way through: [`score()`], or [`score_on`] a device, turns every bundle into a [`Score`]; [`items()`] names them for the items file;
 //! [`Summary::of`] condenses a group of them; [`sanity()`] says how far the pass rate can be believed; [`scoreboard()`]
 //! puts all of it into one document, and [`compare_baseline`] sets two such documents side by side. Nothing here reads
 //! a file or a clock: paths, hashes and timestamps come as arguments.
 
 mod compare;
+mod device;
 mod interval;
 mod items;
 mod numeric;
@@ -15,6 +16,7 @@ mod scoreboard;
 mod summary;
 
 pub use compare::{BaselineComparison, Change, Flips, Match, compare_baseline, flips, match_headers};
+pub use device::score_on;
 pub use interval::{Interval, LEVEL, METHOD, Z, wilson};
 pub use items::{GroupKind, Item, items, read_items, write_items};
 pub use sanity::{Chance, ChanceLevel, Sanity, Similarity, Space, Spread, TierOrder, Warning, ZeroVectors, sanity};

@@ -73,8 +73,9 @@ pub fn score(set: &BundleSet, embeddings: &Embeddings) -> Vec<Score> {
     parallel::map(set.bundles.len(), |i| vectorised(|| score_bundle(&set.bundles[i], embeddings)))
 }
 
+/// One bundle; call it inside [`vectorised`].
 #[inline(always)]
-fn score_bundle(bundle: &Bundle, embeddings: &Embeddings) -> Score {
+pub(super) fn score_bundle(bundle: &Bundle, embeddings: &Embeddings) -> Score {
     let row = |event: u32| embeddings.row(event as usize);
     let anchor = row(bundle.anchor);
     let norm = dot_and_square(anchor, anchor).1.sqrt();

@@ -136,6 +136,34 @@ pub mod column_sum {
     };
 }
 
+/// `shaders/danger.wgsl`.
+pub mod danger {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 64;
+    /// The constant of that name.
+    pub const SURE: u32 = 0;
+    /// The constant of that name.
+    pub const NEAR: u32 = 1;
+    /// The constant of that name.
+    pub const ZERO: u32 = 2;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 12, fields: &[("bundles", 0), ("dim", 4), ("slack", 8)] },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+            Access::ReadWrite,
+        ],
+    };
+}
+
 /// `shaders/info_nce.wgsl`.
 pub mod info_nce {
     use crate::kernels::{Access, Interface};
@@ -311,7 +339,7 @@ pub mod product {
         workgroup_size: [16, 16, 1],
         bindings: &[
             Access::Uniform {
-                size: 44,
+                size: 48,
                 fields: &[
                     ("n", 0),
                     ("m", 4),
@@ -324,6 +352,7 @@ pub mod product {
                     ("b_row", 32),
                     ("b_column", 36),
                     ("out_start", 40),
+                    ("out_row", 44),
                 ],
             },
             Access::Read,
@@ -371,6 +400,60 @@ pub mod square_sum {
         bindings: &[
             Access::Uniform { size: 8, fields: &[("n", 0), ("out_start", 4)] },
             Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/top_k.wgsl`.
+pub mod top_k {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const TILE: u32 = 128;
+    /// The constant of that name.
+    pub const DEPTH: u32 = 8;
+    /// The constant of that name.
+    pub const STRIDE: u32 = 33;
+    /// The constant of that name.
+    pub const SLICE: u32 = 264;
+    /// The constant of that name.
+    pub const LANES: u32 = 256;
+    /// The constant of that name.
+    pub const ROOM: u32 = 512;
+    /// The constant of that name.
+    pub const MOST: u32 = 256;
+    /// The constant of that name.
+    pub const MISSING: u32 = 4294967295;
+    /// The constant of that name.
+    pub const SAME: u32 = 1;
+    /// The constant of that name.
+    pub const APART: u32 = 2;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [16, 16, 1],
+        bindings: &[
+            Access::Uniform {
+                size: 40,
+                fields: &[
+                    ("queries", 0),
+                    ("rows", 4),
+                    ("dim", 8),
+                    ("k", 12),
+                    ("query_tiles", 16),
+                    ("splits", 20),
+                    ("split_rows", 24),
+                    ("first_row", 28),
+                    ("modes", 32),
+                    ("carry", 36),
+                ],
+            },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+            Access::ReadWrite,
             Access::ReadWrite,
         ],
     };

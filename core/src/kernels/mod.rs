@@ -12,6 +12,7 @@ pub mod add;
 pub mod bucket_sum;
 pub mod clip;
 pub mod column_sum;
+pub mod danger;
 pub mod dropout;
 pub mod info_nce;
 pub mod interfaces;
@@ -30,6 +31,8 @@ pub mod simd;
 pub mod similarity;
 pub mod square_sum;
 mod table;
+pub mod top_k;
 pub mod triplet;
 
+pub(crate) use table::u;
 pub use table::{Access, Argument, Interface, KERNELS, Kernel, Problem, Uniform, kernel};

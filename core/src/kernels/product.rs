@@ -31,10 +31,12 @@ pub struct Sizes {
     pub b_column: u32,
     /// Where the output begins.
     pub out_start: u32,
+    /// From one row of the output to the next.
+    pub out_row: u32,
 }
 
 pub(super) const UNIFORM: Uniform =
-    uniform!(Sizes { n, m, d, column_tiles, a_start, a_row, a_column, b_start, b_row, b_column, out_start });
+    uniform!(Sizes { n, m, d, column_tiles, a_start, a_row, a_column, b_start, b_row, b_column, out_start, out_row });
 
 problem!(product, groups: |s| u64::from(s.n.div_ceil(TILE)) * u64::from(s.column_tiles));
 
@@ -100,7 +102,14 @@ impl Sizes {
             b_row: of(b.row),
             b_column: of(b.column),
             out_start: of(out_start),
+            out_row: of(b.columns),
         }
+    }
+
+    /// The same with an output whose rows lie `out_row` apart; what lies between them stays.
+    #[must_use]
+    pub fn with_out_row(self, out_row: u32) -> Self {
+        Self { out_row, ..self }
     }
 }
 
@@ -115,7 +124,8 @@ pub(super) fn twin(arguments: &mut [Argument<'_>]) {
         for j in 0..sizes.m {
             let a = |k: u32| f64::from(a[(sizes.a_start + i * sizes.a_row + k * sizes.a_column) as usize]);
             let b = |k: u32| f64::from(b[(sizes.b_start + k * sizes.b_row + j * sizes.b_column) as usize]);
-            out[(sizes.out_start + i * sizes.m + j) as usize] = (0..sizes.d).map(|k| a(k) * b(k)).sum::<f64>() as f32;
+            out[(sizes.out_start + i * sizes.out_row + j) as usize] =
+                (0..sizes.d).map(|k| a(k) * b(k)).sum::<f64>() as f32;
         }
     }
 }

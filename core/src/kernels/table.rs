@@ -112,6 +112,11 @@ macro_rules! problem {
 }
 pub(super) use problem;
 
+/// A size as kernels count. Lengths are those of buffers, which a backend refuses long before this.
+pub(crate) fn u(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 /// A buffer of indices, which travels as the `f32`s of the same bits.
 pub(super) fn words(numbers: &[f32]) -> &[u32] {
     bytemuck::cast_slice(numbers)
@@ -132,7 +137,7 @@ macro_rules! kernels {
 }
 
 kernels! {
-    activation, activation_backward, adamw, adamw_rows, add, bucket_sum, clip, column_sum, info_nce, normalise, normalise_backward, pool, pool_backward, pool_weights, pool_weights_backward, pool_weights_dots, product, similarity, square_sum, triplet,
+    activation, activation_backward, adamw, adamw_rows, add, bucket_sum, clip, column_sum, danger, info_nce, normalise, normalise_backward, pool, pool_backward, pool_weights, pool_weights_backward, pool_weights_dots, product, similarity, square_sum, top_k, triplet,
 }
 
 /// The kernel of that name.

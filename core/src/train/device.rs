@@ -21,7 +21,13 @@ struct Tensor<B: Backend> {
 }
 
 impl<B: Backend> Tensor<B> {
-    fn upload(backend: &B, values: &[f32], moments: &Moments) -> Result<Self, BackendError> {
+    fn upload(backend: &B, operation: &'static str, values: &[f32], moments: &Moments) -> Result<Self, BackendError> {
+        // Now, not at the first step: by then there are files.
+        if values.len() > backend.max_len() {
+            let bytes = |len: usize| len as u64 * size_of::<f32>() as u64;
+            let (got, limit) = (bytes(values.len()), bytes(backend.max_len()));
+            return Err(BackendError::TooLarge { operation, unit: "bytes", got, limit });
+        }
         let up = |x: &[f32]| backend.upload(x);
         Ok(Self { len: values.len(), p: up(values)?, m: up(&moments.m)?, v: up(&moments.v)? })
     }
@@ -83,7 +89,8 @@ impl<B: Backend> DeviceTrainee<B> {
     /// Brings a model to the device.
     ///
     /// # Errors
-    /// When it has no room for it.
+    /// When a kernel can't see one of its tensors whole. Whether the device has the memory is known after
+    /// [`DeviceTrainee::arrived`].
     pub fn new(backend: B, encoder: &StaticEncoder, optimizer: &Optimizer) -> Result<Self, BackendError> {
         let scratch = || Scratch::new(&backend);
         let many = |n: usize| (0..n).map(|_| scratch()).collect::<Result<Vec<_>, _>>();
@@ -109,20 +116,28 @@ impl<B: Backend> DeviceTrainee<B> {
         let moments = if weighted { &optimizer.span_weights } else { &zero };
         let layers = encoder.layers.iter().zip(&optimizer.layers);
         let layers = layers.map(|(layer, [weight, bias])| {
-            let weight = Tensor::upload(&backend, &layer.weight, weight)?;
-            Ok([weight, Tensor::upload(&backend, &layer.bias, bias)?])
+            let weight = Tensor::upload(&backend, "a layer's weights", &layer.weight, weight)?;
+            Ok([weight, Tensor::upload(&backend, "a layer's biases", &layer.bias, bias)?])
         });
         Ok(Self {
             model: encoder.config.clone(),
             weighted,
-            tokens: Tensor::upload(&backend, &encoder.tokens, &optimizer.tokens)?,
-            theta: Tensor::upload(&backend, theta, moments)?,
+            tokens: Tensor::upload(&backend, "the token vectors", &encoder.tokens, &optimizer.tokens)?,
+            theta: Tensor::upload(&backend, "the pooling weights", theta, moments)?,
             layers: layers.collect::<Result<_, BackendError>>()?,
             row_decay: optimizer.row_decay.clone(),
             decay: optimizer.decay,
             work,
             backend,
         })
+    }
+
+    /// Waits until the model is on the device.
+    ///
+    /// # Errors
+    /// What the device reported, such as no memory for it.
+    pub async fn arrived(&self) -> Result<(), BackendError> {
+        self.backend.download(&self.work.factor.0).await.map(|_| ())
     }
 
     /// Takes the steps of `batches`, the first being step `t` (from 1), each with its learning rate.

@@ -84,18 +84,19 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let corpus = loaded.tokenise(&set.events)?;
     let tokenised = clock.elapsed();
     let clock = Instant::now();
-    let (embeddings, device) = device::embed(ctx.global.device.as_deref(), &loaded.checkpoint.encoder, &corpus)?;
+    let backend = device::asked_for(ctx.global.device.as_deref())?;
+    let embeddings = device::embed_with(backend.as_ref(), &loaded.checkpoint.encoder, &corpus)?;
     let embedded = clock.elapsed();
 
     let clock = Instant::now();
-    let scores = eval::score(&set, &embeddings);
+    let scores = device::score(backend.as_ref(), &set, &embeddings)?;
     let items = eval::items(&set, &scores);
     let inputs = Inputs {
         eval_header,
         checkpoint: eval::Checkpoint { path: args.checkpoint.display().to_string(), hash: loaded.hash.clone() },
         model_conditions: loaded.conditions()?,
         timestamp: now(),
-        device,
+        device: device::name(backend.as_ref()),
     };
     let mut board = eval::scoreboard(&set, &embeddings, &scores, inputs);
     if let (Some(path), Some(baseline)) = (&args.baseline_scoreboard, &baseline) {

@@ -3,12 +3,15 @@
 use super::device::GpuDevice;
 use super::oneshot;
 use crate::backend::BackendError;
-use wgpu::util::DeviceExt as _;
 
 const F32_BYTES: u64 = size_of::<f32>() as u64;
+/// Bytes that are bound of an empty buffer: no binding may be empty, nor smaller than an element of the kernel's array.
+const LEAST_BYTES: u64 = 4 * F32_BYTES;
 
 /// Parts of one buffer begin at multiples of this many bytes: what WebGPU promises to bind.
 const ALIGNMENT: usize = 256;
+/// The same in numbers.
+pub(super) const ALIGNED: usize = ALIGNMENT / size_of::<f32>();
 
 /// `f32`s in a storage buffer, or in a part of one.
 #[derive(Clone)]
@@ -24,21 +27,29 @@ impl GpuBuffer {
         self.len
     }
 
+    /// `len` of its numbers from `start` on, which is a multiple of [`ALIGNED`]. One dispatch must not read one part of a
+    /// buffer and write another.
+    pub(super) fn part(&self, start: usize, len: usize) -> Self {
+        debug_assert!(start.is_multiple_of(ALIGNED) && start + len <= self.len, "{len} numbers from {start} on");
+        Self { buffer: self.buffer.clone(), offset: self.offset + start as u64 * F32_BYTES, len }
+    }
+
     /// What a kernel binds.
     pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
-        let size = wgpu::BufferSize::new((self.len as u64 * F32_BYTES).max(F32_BYTES));
+        let bytes = if self.len == 0 { LEAST_BYTES } else { self.len as u64 * F32_BYTES };
+        let size = wgpu::BufferSize::new(bytes);
         wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.buffer, offset: self.offset, size })
     }
 }
 
-/// Bytes of a buffer of `len` numbers. Never 0, which no binding may have.
+/// Bytes of a buffer of `len` numbers, which may be none.
 fn buffer_bytes(device: &GpuDevice, operation: &'static str, len: usize) -> Result<u64, BackendError> {
     let bytes = (len as u64).saturating_mul(F32_BYTES);
-    let limit = device.max_buffer_bytes();
+    let limit = device.max_allocation_bytes();
     if bytes > limit {
         return Err(BackendError::TooLarge { operation, unit: "bytes", got: bytes, limit });
     }
-    Ok(bytes.max(F32_BYTES))
+    Ok(if len == 0 { LEAST_BYTES } else { bytes })
 }
 
 fn storage() -> wgpu::BufferUsages {
@@ -49,7 +60,7 @@ pub(super) fn zeros(device: &GpuDevice, len: usize) -> Result<GpuBuffer, Backend
     let size = buffer_bytes(device, "zeros", len)?;
     // WebGPU defines that new buffers are zero.
     let descriptor = wgpu::BufferDescriptor { label: None, size, usage: storage(), mapped_at_creation: false };
-    let buffer = device.faults.scoped(&device.device, "zeros", || device.device.create_buffer(&descriptor));
+    let buffer = created(device, "zeros", || device.device.create_buffer(&descriptor));
     Ok(GpuBuffer { buffer, offset: 0, len })
 }
 
@@ -58,10 +69,40 @@ pub(super) fn upload(device: &GpuDevice, values: &[f32]) -> Result<GpuBuffer, Ba
         return zeros(device, 0);
     }
     buffer_bytes(device, "upload", values.len())?;
-    let descriptor =
-        wgpu::util::BufferInitDescriptor { label: None, contents: bytemuck::cast_slice(values), usage: storage() };
-    let buffer = device.faults.scoped(&device.device, "upload", || device.device.create_buffer_init(&descriptor));
+    let buffer = filled(device, "upload", bytemuck::cast_slice(values));
     Ok(GpuBuffer { buffer, offset: 0, len: values.len() })
+}
+
+/// A storage buffer with `contents`, which are not empty.
+fn filled(device: &GpuDevice, operation: &str, contents: &[u8]) -> wgpu::Buffer {
+    created(device, operation, || fill(&device.device, None, contents, storage()))
+}
+
+/// What `make` makes inside scopes; where a test has taken all memory, a buffer that can't be used.
+fn created(device: &GpuDevice, operation: &str, make: impl FnOnce() -> wgpu::Buffer) -> wgpu::Buffer {
+    let buffer = device.faults.scoped(&device.device, operation, make);
+    if device.is_exhausted() {
+        buffer.destroy();
+        device.faults.keep(BackendError::OutOfMemory { operation: operation.to_owned() });
+    }
+    buffer
+}
+
+/// A buffer with `contents`: a multiple of 4 bytes, not empty. Call it inside a scope: a device without memory gives a
+/// buffer that can't be filled, and the scope says why.
+pub(super) fn fill(
+    device: &wgpu::Device,
+    label: Option<&str>,
+    contents: &[u8],
+    usage: wgpu::BufferUsages,
+) -> wgpu::Buffer {
+    let size = contents.len() as u64;
+    let buffer = device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: true });
+    if let Ok(mut mapped) = buffer.get_mapped_range_mut(..) {
+        mapped.slice(..).copy_from_slice(contents);
+    }
+    buffer.unmap();
+    buffer
 }
 
 /// Several arrays in one buffer: one transfer.
@@ -72,12 +113,12 @@ pub(super) fn upload_parts(device: &GpuDevice, parts: &[&[u32]]) -> Result<Vec<G
         contents.resize(contents.len().next_multiple_of(ALIGNMENT), 0);
         places.push((contents.len() as u64, part.len()));
         contents.extend_from_slice(bytemuck::cast_slice(part));
-        // An empty part is bound as one number.
-        contents.resize(contents.len().max(places[places.len() - 1].0 as usize + F32_BYTES as usize), 0);
+        if part.is_empty() {
+            contents.resize(contents.len() + LEAST_BYTES as usize, 0);
+        }
     }
     buffer_bytes(device, "upload", contents.len() / F32_BYTES as usize)?;
-    let descriptor = wgpu::util::BufferInitDescriptor { label: None, contents: &contents, usage: storage() };
-    let buffer = device.faults.scoped(&device.device, "upload", || device.device.create_buffer_init(&descriptor));
+    let buffer = filled(device, "upload", &contents);
     Ok(places.into_iter().map(|(offset, len)| GpuBuffer { buffer: buffer.clone(), offset, len }).collect())
 }
 

@@ -7,7 +7,9 @@ use crate::backend::BackendError;
 pub use adapters::{
     AdapterDescription, AdapterFeatures, AdapterKind, AdapterLimits, Auto, CooperativeMatrix, SubgroupSizes, auto,
 };
+use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 
 /// Which adapter to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,9 @@ pub struct GpuDevice {
     pub(super) faults: Faults,
     description: AdapterDescription,
     name: String,
+    max_len: usize,
+    /// A test has taken all memory.
+    exhausted: Rc<Cell<bool>>,
 }
 
 impl GpuDevice {
@@ -56,7 +61,17 @@ impl GpuDevice {
             message: e.to_string(),
         })?;
         let faults = Faults::watch(&device);
-        Ok(Self { name: description.to_string(), device, queue, faults, description })
+        let bytes = device.limits().max_storage_buffer_binding_size.min(device.limits().max_buffer_size);
+        let max_len = usize::try_from(bytes).unwrap_or(usize::MAX) / size_of::<f32>();
+        Ok(Self {
+            name: description.to_string(),
+            device,
+            queue,
+            faults,
+            description,
+            max_len,
+            exhausted: Rc::default(),
+        })
     }
 
     /// Name and kind of the adapter, for people.
@@ -65,11 +80,40 @@ impl GpuDevice {
         &self.name
     }
 
-    /// Bytes of the largest buffer that a kernel can take.
+    /// Bytes of the largest buffer. A kernel may see less of it at once: [`GpuDevice::max_len`].
     #[must_use]
-    pub fn max_buffer_bytes(&self) -> u64 {
-        let limits = self.device.limits();
-        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    pub fn max_allocation_bytes(&self) -> u64 {
+        self.device.limits().max_buffer_size
+    }
+
+    /// Numbers of a buffer that a kernel can see.
+    #[must_use]
+    pub fn max_len(&self) -> usize {
+        self.max_len
+    }
+
+    /// The same device with kernels that see at most `len` numbers of a buffer: for tests of what is done in parts.
+    #[must_use]
+    pub fn with_max_len(self, len: usize) -> Self {
+        Self { max_len: self.max_len.min(len), ..self }
+    }
+
+    /// What destroys the device when it is called, at any time, from anywhere: for tests of a device that is lost.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn destroyer(&self) -> impl Fn() + Send + 'static {
+        let device = self.device.clone();
+        move || device.destroy()
+    }
+
+    /// What makes the device refuse all further memory when it is called: for tests of a device that has none left.
+    pub fn exhauster(&self) -> impl Fn() + 'static {
+        let exhausted = Rc::clone(&self.exhausted);
+        move || exhausted.set(true)
+    }
+
+    /// Whether it refuses all further memory.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.exhausted.get()
     }
 
     /// Its description.

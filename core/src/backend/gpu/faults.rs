@@ -26,22 +26,19 @@ impl Faults {
     /// Watches `device`.
     pub(super) fn watch(device: &wgpu::Device) -> Self {
         let fatal = Arc::new(Mutex::new(None));
-        let note = |operation: &'static str| {
+        let note = || {
             let fatal = Arc::clone(&fatal);
-            move |message: String| {
-                let mut fatal = fatal.lock().unwrap_or_else(PoisonError::into_inner);
-                fatal.get_or_insert(BackendError::Device { operation: operation.to_owned(), message });
+            move |error: BackendError| {
+                fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }
         };
-        let uncaptured = note("outside of any operation");
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
-        let lost = note("the device was lost");
-        device.set_device_lost_callback(move |reason, message| {
-            // Dropping the device is no fault.
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lost(message);
-            }
-        });
+        let uncaptured = note();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            uncaptured(reported("outside of any operation", &error));
+        }));
+        // Also when it was destroyed by us: whoever still asks it for data must get none.
+        let lost = note();
+        device.set_device_lost_callback(move |_, message| lost(BackendError::Lost { message }));
         Self { open: RefCell::default(), first: RefCell::default(), fatal }
     }
 
@@ -58,7 +55,8 @@ impl Faults {
         value
     }
 
-    fn keep(&self, error: BackendError) {
+    /// Notes an error; the first one counts.
+    pub(super) fn keep(&self, error: BackendError) {
         self.first.borrow_mut().get_or_insert(error);
     }
 
@@ -96,8 +94,32 @@ pub(super) fn scope<T>(
     let answer = async move {
         // All are awaited, so that none is left to answer into the void.
         let error = (answers.0.await, answers.1.await, answers.2.await);
-        let error = error.0.or(error.1).or(error.2)?;
-        Some(BackendError::Device { operation, message: error.to_string() })
+        // Out of memory comes first: what could not be made is invalid, too.
+        let error = error.2.or(error.1).or(error.0)?;
+        Some(reported(&operation, &error))
     };
     (value, answer)
+}
+
+fn reported(operation: &str, error: &wgpu::Error) -> BackendError {
+    let operation = operation.to_owned();
+    match error {
+        wgpu::Error::OutOfMemory { .. } => BackendError::OutOfMemory { operation },
+        _ => BackendError::Device { operation, message: error.to_string() },
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_memory_is_told_from_other_errors() {
+        let source = || Box::new(std::io::Error::other("a driver's words"));
+        let error = reported("upload", &wgpu::Error::OutOfMemory { source: source() });
+        assert_eq!(error, BackendError::OutOfMemory { operation: "upload".to_owned() });
+        let invalid = wgpu::Error::Validation { source: source(), description: "a wrong size".to_owned() };
+        let error = reported("upload", &invalid);
+        assert!(matches!(&error, BackendError::Device { operation, .. } if operation == "upload"), "{error}");
+    }
 }

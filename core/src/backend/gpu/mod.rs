@@ -1,13 +1,14 @@
 //! The GPU through `wgpu`: Vulkan, Metal and DX12 natively, WebGPU in a browser, the same WGSL on all.
 //!
 //! [`device`] picks an adapter, `pipelines` builds one pipeline per kernel of the table, `buffers` moves numbers,
-//! `faults` turns what the driver reports into errors. Here they become the [`Backend`].
+//! `faults` turns what the driver reports into errors, `shards` cuts what is longer than a kernel can see. Here they become the [`Backend`].
 
 mod buffers;
 pub mod device;
 mod faults;
 mod oneshot;
 mod pipelines;
+mod shards;
 
 use super::{Backend, BackendError, SimilarityShape};
 use crate::kernels::{self, Kernel, interfaces, similarity};
@@ -69,6 +70,10 @@ impl Backend for GpuBackend {
         self.device.name()
     }
 
+    fn max_len(&self) -> usize {
+        self.device.max_len()
+    }
+
     fn upload(&self, values: &[f32]) -> Result<GpuBuffer, BackendError> {
         buffers::upload(&self.device, values)
     }
@@ -108,9 +113,50 @@ impl Backend for GpuBackend {
         shape: SimilarityShape,
     ) -> Result<(), BackendError> {
         shape.check(a.len(), b.len(), out.len())?;
+        shards::similarity(self, a, b, out, shape)
+    }
+}
+
+impl GpuBackend {
+    /// [`Backend::similarity`] of buffers that a kernel can see whole.
+    fn similarity_at_once(
+        &self,
+        a: &GpuBuffer,
+        b: &GpuBuffer,
+        out: &GpuBuffer,
+        shape: SimilarityShape,
+    ) -> Result<(), BackendError> {
         let size = |value| to_u32("similarity", value);
         let (n, m, d) = (size(shape.n)?, size(shape.m)?, size(shape.d)?);
         let sizes = similarity::Sizes { n, m, d, column_tiles: m.div_ceil(interfaces::similarity::TILE) };
         self.run(sizes, &[a, b, out])
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A backend on the GPU, or on a software adapter, `changed` for the test; none, with a printed line, where there is
+    /// neither and none is required.
+    #[expect(clippy::disallowed_methods, reason = "whether a GPU is required is said by the environment")]
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
+    pub(crate) fn backend(changed: impl FnOnce(GpuDevice) -> GpuDevice) -> Option<GpuBackend> {
+        pollster::block_on(async {
+            let device = match GpuDevice::open(AdapterChoice::Best).await {
+                Err(BackendError::NoDevice { .. }) => GpuDevice::open(AdapterChoice::Software).await,
+                other => other,
+            };
+            match device {
+                Ok(device) => Some(GpuBackend::new(changed(device)).await.unwrap_or_else(|e| panic!("{e}"))),
+                Err(BackendError::NoDevice { found, .. }) => {
+                    let required = std::env::var("CRUCIBLE_REQUIRE_GPU").is_ok_and(|value| value == "1");
+                    assert!(!required, "CRUCIBLE_REQUIRE_GPU is set, and there is no adapter; found: {found}");
+                    println!("skipped: no adapter, not even a software one; found: {found}");
+                    None
+                }
+                Err(e) => panic!("{e}"),
+            }
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! One compute pipeline per kernel of the table, and how they are run.
 
-use super::buffers::GpuBuffer;
+use super::buffers::{self, GpuBuffer};
 use super::device::GpuDevice;
 use super::faults;
 use crate::backend::BackendError;
@@ -8,7 +8,6 @@ use crate::kernels::{Access, Kernel};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use wgpu::util::DeviceExt as _;
 
 /// Workgroups along one dimension of a dispatch: what WebGPU promises.
 const MAX_GROUPS: u32 = 65_535;
@@ -85,6 +84,11 @@ impl Pipelines {
         {
             return Err(mismatch(format!("a uniform of {size} bytes"), format!("{}", uniform.len())));
         }
+        if let Some(got) = buffers.iter().map(|b| b.len()).find(|len| *len > gpu.max_len()) {
+            let bytes = |len: usize| len as u64 * size_of::<f32>() as u64;
+            let limit = bytes(gpu.max_len());
+            return Err(BackendError::TooLarge { operation: name, unit: "bytes", got: bytes(got), limit });
+        }
         let grid = grid(name, groups)?;
         if grid.0 == 0 {
             return Ok(());
@@ -114,10 +118,8 @@ impl Pipelines {
         for (place, dispatch) in contents.chunks_exact_mut(UNIFORM_STRIDE).zip(recorded) {
             place[..dispatch.uniform.len()].copy_from_slice(&dispatch.uniform);
         }
-        let usage = wgpu::BufferUsages::UNIFORM;
         let label = Some("crucible.uniforms");
-        let descriptor = wgpu::util::BufferInitDescriptor { label, contents: &contents, usage };
-        let uniforms = gpu.device.create_buffer_init(&descriptor);
+        let uniforms = buffers::fill(&gpu.device, label, &contents, wgpu::BufferUsages::UNIFORM);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());

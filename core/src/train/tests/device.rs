@@ -118,28 +118,11 @@ fn twins_embed_alike() {
 mod gpu {
     use super::*;
     use crate::backend::BackendError;
-    use crate::backend::gpu::{AdapterChoice, GpuBackend, GpuDevice};
+    use crate::backend::gpu::GpuBackend;
+    use crate::backend::gpu::tests::backend as changed;
 
-    /// A backend on the GPU, or on a software adapter; none where there is neither and none is required.
-    #[expect(clippy::disallowed_methods, reason = "whether a GPU is required is said by the environment")]
-    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     fn backend() -> Option<GpuBackend> {
-        pollster::block_on(async {
-            let device = match GpuDevice::open(AdapterChoice::Best).await {
-                Err(BackendError::NoDevice { .. }) => GpuDevice::open(AdapterChoice::Software).await,
-                other => other,
-            };
-            match device {
-                Ok(device) => Some(GpuBackend::new(device).await.unwrap_or_else(|e| panic!("{e}"))),
-                Err(BackendError::NoDevice { found, .. }) => {
-                    let required = std::env::var("CRUCIBLE_REQUIRE_GPU").is_ok_and(|value| value == "1");
-                    assert!(!required, "CRUCIBLE_REQUIRE_GPU is set, and there is no adapter; found: {found}");
-                    println!("skipped: no adapter, not even a software one; found: {found}");
-                    None
-                }
-                Err(e) => panic!("{e}"),
-            }
-        })
+        changed(|device| device)
     }
 
     fn make() -> GpuBackend {
@@ -177,5 +160,107 @@ mod gpu {
         let (first, _) = on(make, &toy, &config, fresh(&toy, &config));
         let (second, _) = on(make, &toy, &config, fresh(&toy, &config));
         assert!(bytes(&first.state) == bytes(&second.state));
+    }
+
+    /// Notes, and does something once when a step is logged.
+    struct At<'a> {
+        notes: Notes,
+        step: u64,
+        act: Option<Box<dyn FnOnce() + 'a>>,
+    }
+
+    impl Observer for At<'_> {
+        fn metrics(&mut self, metrics: &Metrics) -> Result<(), String> {
+            if metrics.step >= self.step
+                && let Some(act) = self.act.take()
+            {
+                act();
+            }
+            self.notes.metrics(metrics)
+        }
+        fn warning(&mut self, message: &str) {
+            self.notes.warning(message);
+        }
+        fn finding(&mut self, finding: &crate::guardrails::Finding) {
+            self.notes.finding(finding);
+        }
+        fn save(&mut self, state: &State) -> Result<(), String> {
+            self.notes.save(state)
+        }
+        fn stop(&mut self, step: u64) -> bool {
+            self.notes.stop(step)
+        }
+    }
+
+    /// Trains on `backend`, which fails after step `step` was logged and `act` was done. What the run says, and what it
+    /// had saved.
+    fn fails(
+        backend: GpuBackend,
+        toy: &Toy,
+        config: &Config,
+        step: u64,
+        act: impl FnOnce() + 'static,
+    ) -> (TrainError, Vec<State>) {
+        let mut backend = Some(backend);
+        let mut start = |encoder: StaticEncoder, optimizer: Optimizer| -> Result<Box<dyn Engine>, _> {
+            Ok(Box::new(DeviceTrainee::new(backend.take().expect("starts once"), &encoder, &optimizer)?))
+        };
+        let mut observer = At { notes: Notes::default(), step, act: Some(Box::new(act)) };
+        let state = fresh(toy, config);
+        let outcome = train_on(&mut start, config, &toy.set, &toy.corpus, 42, state, &mut observer);
+        (outcome.err().expect("the device fails"), observer.notes.saved)
+    }
+
+    /// A run that `fails` goes on from what it saved, on a device that is well, and ends as one that was left alone.
+    fn goes_on(toy: &Toy, config: &Config, saved: &[State]) {
+        let (want, _) = on(make, toy, config, fresh(toy, config));
+        let last = saved.last().expect("something was saved");
+        let read = State::from_bytes(&bytes(last), "run", fresh(toy, config)).expect("reads");
+        let (end, _) = on(make, toy, config, read);
+        assert!(bytes(&end.state) == bytes(&want.state), "from step {}", last.step);
+    }
+
+    /// Saves often enough that something is saved before the fault.
+    fn saving() -> Config {
+        let mut config = config(60);
+        config.experiment.checkpoint_every = 10;
+        config
+    }
+
+    #[test]
+    fn a_lost_device_ends_the_run_and_what_was_saved_goes_on() {
+        let Some(backend) = backend() else { return };
+        let (toy, config) = (toy(), saving());
+        let destroy = backend.device().destroyer();
+        let (error, saved) = fails(backend, &toy, &config, 32, destroy);
+        assert!(matches!(error, TrainError::Device(BackendError::Lost { .. })), "{error}");
+        assert_eq!(saved.iter().map(|s| s.step).collect::<Vec<_>>(), [10, 20, 30]);
+        goes_on(&toy, &config, &saved);
+    }
+
+    #[test]
+    fn a_device_without_memory_ends_the_run_and_what_was_saved_goes_on() {
+        let (toy, config) = (toy(), saving());
+        let Some(backend) = backend() else { return };
+        let exhaust = backend.device().exhauster();
+        let (error, saved) = fails(backend, &toy, &config, 32, exhaust);
+        assert!(matches!(error, TrainError::Device(BackendError::OutOfMemory { .. })), "{error}");
+        assert!(saved.iter().any(|s| s.step == 30), "{} states", saved.len());
+        goes_on(&toy, &config, &saved);
+    }
+
+    #[test]
+    fn a_model_that_the_device_can_not_hold_is_refused_at_once() {
+        let (toy, config) = (toy(), config(10));
+        let State { encoder, optimizer, .. } = fresh(&toy, &config);
+        let table = encoder.tokens.len();
+        let Some(backend) = changed(|device| device.with_max_len(table - 1)) else { return };
+        let error = DeviceTrainee::new(backend, &encoder, &optimizer).err().expect("is refused");
+        assert!(matches!(error, BackendError::TooLarge { operation: "the token vectors", .. }), "{error}");
+        let Some(backend) = changed(|device| device.with_max_len(table)) else { return };
+        backend.device().exhauster()();
+        let trainee = DeviceTrainee::new(backend, &encoder, &optimizer).expect("is only asked for");
+        let error = pollster::block_on(trainee.arrived()).expect_err("there is no room");
+        assert!(matches!(error, BackendError::OutOfMemory { .. }), "{error}");
     }
 }
