@@ -79,8 +79,8 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let threshold = args.validation.threshold;
     let models = [vectors.similarity()];
     let fresh = args.validation.fresh(&settings, "pool revalidate");
-    let miner = Miner::new(&corpus, &models, vec![threshold], Known::default(), fresh)
-        .map_err(|e| failed(e.to_string()))?;
+    let miner =
+        Miner::new(&corpus, &models, vec![threshold], Known::default(), fresh).map_err(|e| failed(e.to_string()))?;
     let (rechecked, counts) = revalidate(&set, &workset, &miner, threshold);
     if rechecked.is_empty() {
         let message = format!("{}: none of the {} bundles is of tier3", input.path, input.bundles);
