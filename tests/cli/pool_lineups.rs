@@ -203,9 +203,13 @@ fn variants_stand_the_test_and_name_their_parent() {
     assert!(dir.read("y.jsonl") == before);
     run("y.jsonl", &["--seed", "9"]).ok();
     assert!(dir.read("y.jsonl") != before);
+    // Two of four positives are drawn, so the draw shows.
+    let drawn = ["--positives", "2", "--variants", "9"];
+    run("y.jsonl", &drawn).ok();
+    let before = dir.read("y.jsonl");
     let fewer: Vec<String> = dir.read("legacy.jsonl").lines().skip(3).map(str::to_owned).collect();
     dir.file("legacy.jsonl", &fewer.join("\n"));
-    run("y.jsonl", &[]).ok();
+    run("y.jsonl", &drawn).ok();
     let left: Vec<&str> = before.lines().filter(|l| !l.contains("\"b_k0\"") && !l.contains("\"b_k1\"")).collect();
     assert_eq!(dir.read("y.jsonl").lines().collect::<Vec<_>>(), left);
     run("y.jsonl", &["--variants", "1", "--positives", "0"]).ok();
