@@ -59,3 +59,19 @@ run pool revalidate --bundles pools.jsonl --events events.jsonl --checkpoint "$f
 run pool revalidate --bundles pools.jsonl --events events.jsonl --checkpoint "$second" --report second/revalidation.json
 # 9. The strongest.
 run pool filter "pool == 'organic' and passes >= 8 and danger_score > 0.1" --bundles pools.jsonl --output strong.jsonl
+# Of the organic bundles, how many fresh lineups refute, by the passes they were mined with.
+python3 - <<'PYTHON'
+import json
+from collections import Counter
+
+refuted = {b["bundle_id"] for b in json.load(open("first/revalidation.json"))["pseudo_killers"]}
+all_, fell = Counter(), Counter()
+for line in open("organic.jsonl", encoding="utf-8"):
+    bundle = json.loads(line)
+    passes = bundle["metadata"]["passes"]
+    all_[passes] += 1
+    fell[passes] += bundle["bundle_id"] in refuted
+print("\npasses  bundles  pseudo-killers")
+for passes in sorted(all_):
+    print(f"{passes:6} {all_[passes]:8} {100 * fell[passes] / all_[passes]:13.1f} %")
+PYTHON
