@@ -11,9 +11,9 @@ mod gpu;
 mod init;
 #[cfg(unix)]
 mod kill;
+mod lost;
 mod mine;
 mod pool;
 mod pool_lineups;
-mod lost;
 mod util;
 mod vectors;
