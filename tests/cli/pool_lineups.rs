@@ -118,6 +118,12 @@ fn pseudo_killers_are_told_from_killers() {
     let other =
         dir.run(&[&REVALIDATE[..], &["6", "--events", "events.jsonl", "--seed", "7", "--json"]].concat()).json();
     assert_ne!(other["pseudo_killers"], report["pseudo_killers"]);
+    // Not the lineups that it was mined for: of those that just passed, some do no more.
+    dir.run(&[&MINE[..], &["o.jsonl", "--min-passes", "1"]].concat()).ok();
+    let mined = ["pool", "revalidate", "--bundles", "o.jsonl", "--use-embeddings", "--events", "events.jsonl"];
+    let again = dir.run(&[&mined[..], &["--min-passes", "1", "--json"]].concat()).json();
+    let numbers = ["confirmed", "pseudo_killers"].map(|name| again["overall"][name].as_u64().expect("a number"));
+    assert!(numbers[0] > numbers[1] && numbers[1] > 0, "{numbers:?}");
     // Without events, confusers are those of the pool itself: here five rivals of each lemma, and other lemmas'.
     let alone = dir.run(&[&REVALIDATE[..], &["6", "--json"]].concat()).json();
     assert_eq!(alone["overall"]["untested"], 0, "{alone}");
@@ -197,9 +203,13 @@ fn variants_stand_the_test_and_name_their_parent() {
     assert!(dir.read("y.jsonl") == before);
     run("y.jsonl", &["--seed", "9"]).ok();
     assert!(dir.read("y.jsonl") != before);
+    // Two of four positives are drawn, so the draw shows.
+    let drawn = ["--positives", "2", "--variants", "9"];
+    run("y.jsonl", &drawn).ok();
+    let before = dir.read("y.jsonl");
     let fewer: Vec<String> = dir.read("legacy.jsonl").lines().skip(3).map(str::to_owned).collect();
     dir.file("legacy.jsonl", &fewer.join("\n"));
-    run("y.jsonl", &[]).ok();
+    run("y.jsonl", &drawn).ok();
     let left: Vec<&str> = before.lines().filter(|l| !l.contains("\"b_k0\"") && !l.contains("\"b_k1\"")).collect();
     assert_eq!(dir.read("y.jsonl").lines().collect::<Vec<_>>(), left);
     run("y.jsonl", &["--variants", "1", "--positives", "0"]).ok();

@@ -52,7 +52,8 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let failed = |e: String| CliError::new(Exit::Data, format!("{}: {e}", args.bundles.display()));
     let corpus = Corpus::new(&workset.events).map_err(failed)?;
     let threshold = args.validation.threshold;
-    let miner = Miner::new(&corpus, &[vectors.similarity()], vec![threshold], Known::default(), settings.clone())
+    let fresh = args.validation.fresh(&settings, "pool expand");
+    let miner = Miner::new(&corpus, &[vectors.similarity()], vec![threshold], Known::default(), fresh)
         .map_err(|e| failed(e.to_string()))?;
     let numbers = [args.variants, args.positives].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     let wanted = ExpandSettings { variants: numbers[0], positives: numbers[1] };

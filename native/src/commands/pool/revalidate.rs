@@ -50,7 +50,7 @@ pub struct RevalidationReport {
     pub vectors: Origin,
     /// Danger from which on a lineup passes.
     pub threshold: f64,
-    /// How lineups were made.
+    /// How lineups were made; their draws are others than those of mining under the same seed.
     pub parameters: Settings,
     /// Bundles by verdict.
     #[serde(flatten)]
@@ -78,8 +78,9 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let corpus = Corpus::new(&workset.events).map_err(failed)?;
     let threshold = args.validation.threshold;
     let models = [vectors.similarity()];
-    let miner = Miner::new(&corpus, &models, vec![threshold], Known::default(), settings.clone())
-        .map_err(|e| failed(e.to_string()))?;
+    let fresh = args.validation.fresh(&settings, "pool revalidate");
+    let miner =
+        Miner::new(&corpus, &models, vec![threshold], Known::default(), fresh).map_err(|e| failed(e.to_string()))?;
     let (rechecked, counts) = revalidate(&set, &workset, &miner, threshold);
     if rechecked.is_empty() {
         let message = format!("{}: none of the {} bundles is of tier3", input.path, input.bundles);

@@ -10,6 +10,7 @@ use crucible_core::bundles::PerSource;
 use crucible_core::data::{BundleSet, hex, read_bundles};
 use crucible_core::mining::Settings;
 use crucible_core::pools::{InputFile, Workset};
+use crucible_core::rng::Stream;
 use std::path::{Path, PathBuf};
 
 /// Flags of multi-lineup validation.
@@ -39,7 +40,7 @@ pub(super) struct ValidationArgs {
     /// Jaccard index of word shingles from which on two texts are near-duplicates, which are never negatives
     #[arg(long, value_name = "INDEX", default_value_t = 0.8)]
     pub(super) near_duplicate: f64,
-    /// Seed of what is drawn
+    /// Seed of what is drawn; lineups are others than those of `mine` under the same seed
     #[arg(long, default_value_t = 42)]
     pub(super) seed: u64,
     /// Guards against false negatives.
@@ -76,6 +77,12 @@ impl ValidationArgs {
         };
         settings.check().map_err(|e| CliError::usage(e.to_string()))?;
         Ok(settings)
+    }
+
+    /// The same with a seed of the command's own. Lineups of a pair follow from the seed and the pair: under the seed that
+    /// it was mined with, a bundle would meet the very lineups again that it was accepted for.
+    pub(super) fn fresh(&self, settings: &Settings, command: &str) -> Settings {
+        Settings { seed: Stream::new(self.seed, command, 0).bits(), ..settings.clone() }
     }
 
     /// What is read, with `bundles`: no output may overwrite it.
