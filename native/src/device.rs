@@ -4,11 +4,14 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::{AdapterChoice, GpuBackend, GpuDevice};
+use crucible_core::backend::top_k::{Keys, Search, top_k};
 use crucible_core::config::Precision;
 use crucible_core::data::BundleSet;
-use crucible_core::embeddings::Embeddings;
+use crucible_core::embeddings::{Embeddings, UnitRows};
 use crucible_core::encoder::{Corpus, StaticEncoder};
 use crucible_core::eval::{self, Score};
+use crucible_core::neighbours::Screen;
+use std::cell::RefCell;
 
 /// What a device's name asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +118,62 @@ pub fn score(backend: Option<&GpuBackend>, set: &BundleSet, embeddings: &Embeddi
     match backend {
         None => Ok(eval::score(set, embeddings)),
         Some(backend) => pollster::block_on(eval::score_on(backend, set, embeddings)).map_err(|e| failed(&e)),
+    }
+}
+
+/// A GPU that looks for neighbours among unit vectors in memory.
+pub struct GpuScreen<'a> {
+    backend: GpuBackend,
+    rows: &'a [f32],
+    dim: usize,
+    failed: RefCell<Option<BackendError>>,
+}
+
+impl<'a> GpuScreen<'a> {
+    /// The GPU that was asked for by name, for these rows; none for `auto`, and for rows that are not in memory.
+    ///
+    /// # Errors
+    /// Exit status 4: no such device, or it does not open.
+    pub fn asked_for(kind: Option<&str>, rows: Option<&'a dyn UnitRows>) -> CliResult<Option<Self>> {
+        let Some((rows, dim)) = rows.and_then(|rows| Some((rows.whole()?, rows.dim()))) else { return Ok(None) };
+        let screen = |backend| Self { backend, rows, dim, failed: RefCell::default() };
+        Ok(asked_for(kind)?.map(screen))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(Some(&self.backend))
+    }
+
+    /// What it failed with, if it did; the CPU did its work then.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.failed.borrow().as_ref().map(ToString::to_string)
+    }
+}
+
+impl Screen for GpuScreen<'_> {
+    fn most(&self) -> usize {
+        crucible_core::kernels::top_k::MOST as usize
+    }
+
+    fn nearest(&self, queries: &[u32], group: &[u32], k: usize) -> Option<Vec<Vec<(u32, f32)>>> {
+        if self.failed.borrow().is_some() {
+            return None;
+        }
+        let row = |item: &u32| &self.rows[*item as usize * self.dim..][..self.dim];
+        let gathered: Vec<f32> = queries.iter().flat_map(row).copied().collect();
+        let own: Vec<u32> = queries.iter().map(|q| group[*q as usize]).collect();
+        let keys = Keys { same: None, apart: Some((&own, group)) };
+        let search = Search { queries: &gathered, base: self.rows, dim: self.dim, k, keys };
+        match pollster::block_on(top_k(&self.backend, search)) {
+            Ok(found) => Some((0..queries.len()).map(|query| found.of(query).collect()).collect()),
+            Err(error) => {
+                *self.failed.borrow_mut() = Some(error);
+                None
+            }
+        }
     }
 }
 

@@ -73,3 +73,22 @@ fn a_device_that_is_not_there_ends_with_4_and_nothing_is_written() {
     assert!(said.contains("adapter number 999") && said.contains("crucible devices"), "{said}");
     assert!(!dir.path().join("run").exists());
 }
+
+#[test]
+fn a_gpu_mines_the_same_bytes() {
+    let dir = Dir::new();
+    let Some(gpu) = adapter(&dir) else { return };
+    dir.run(&["init", "p", "--sample-data"]).ok();
+    // Vectors of a file, so that both search the same ones.
+    std::fs::write(dir.path().join("m"), crate::eval::checkpoint(1)).expect("writes");
+    dir.run(&["embed", "--checkpoint", "m", "--events", "p/data/events.jsonl", "--output", "v.npy"]).ok();
+    let mine = |device: &str, out: &str| {
+        let args = ["mine", "--events", "p/data/events.jsonl", "--embeddings", "v.npy", "--output", out];
+        let ran = dir.run(&[&args[..], &["--threshold", "-0.02", "--device", device]].concat());
+        ran.ok();
+        (dir.read(out), ran.stderr)
+    };
+    let ((by_cpu, _), (by_gpu, said)) = (mine("cpu", "c.jsonl"), mine(&gpu, "g.jsonl"));
+    assert!(said.contains("searching on") && !said.contains("failed"), "{said}");
+    assert!(by_cpu.lines().count() > 50 && by_cpu == by_gpu);
+}

@@ -23,12 +23,6 @@ fn bundles(dir: &Dir, name: &str) -> Vec<Value> {
     dir.read(name).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
 }
 
-fn sorted(texts: &[String]) -> String {
-    let mut lines: Vec<&str> = texts.iter().flat_map(|t| t.lines()).collect();
-    lines.sort_unstable();
-    lines.join("\n")
-}
-
 #[test]
 fn bundles_statistics_quarantine_and_review() {
     let dir = prepared();
@@ -97,10 +91,18 @@ fn threads_and_shards_end_in_the_same_bytes_and_seeds_do_not() {
     let one = run("1.jsonl", &["--threads", "1"]);
     assert!(one == run("2.jsonl", &["--threads", "2"]), "threads");
     assert!(one != run("s.jsonl", &["--seed", "43"]), "seeds");
-    let shards: Vec<String> =
-        (1..=7).map(|i| run(&format!("p{i}.jsonl"), &["--shard", &format!("{i}/7"), "--batch", "40"])).collect();
-    assert!(shards.iter().all(|s| !s.is_empty()));
-    assert_eq!(sorted(&shards), sorted(std::slice::from_ref(&one)), "shards");
+    let merge = ["pool", "merge", "--output", "m.jsonl", "--organic"];
+    let merged = |most: &str| {
+        let names: Vec<String> = (1..=7).rev().map(|i| format!("p{i}.jsonl")).collect();
+        for (name, i) in names.iter().zip((1..=7).rev()) {
+            run(name, &["--shard", &format!("{i}/7"), "--batch", "40", "--max-output", most]);
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        dir.run(&[&merge[..], &names, &["--max-output", most]].concat()).ok();
+        dir.read("m.jsonl")
+    };
+    assert!(one == merged("15000"), "seven shards, merged");
+    assert!(merged("25").lines().eq(one.lines().take(25)), "the cap is that of the whole run");
     // Hardest first: a shorter run is the start of a longer one.
     let few = run("f.jsonl", &["--max-output", "25"]);
     assert!(few.lines().count() == 25 && one.starts_with(&few));

@@ -333,7 +333,7 @@ fn mined(events: &[Event], settings: &Settings, threshold: f64, known: &str) -> 
     let miner = miner.expect("sound settings");
     let mut all = Mined::default();
     for batch in &miner.plan(None, Some(97)).batches {
-        all.add(miner.validate(&miner.search(batch)), usize::MAX);
+        all.add(miner.validate(&miner.search(batch, None)), usize::MAX);
     }
     all
 }

@@ -98,7 +98,7 @@ fn mine(data: &Planted, settings: &Settings) -> Mined {
     let miner = Miner::new(&corpus, &models, vec![0.0], Known::default(), settings.clone()).expect("sound settings");
     let mut all = Mined::default();
     for batch in &miner.plan(None, None).batches {
-        all.add(miner.validate(&miner.search(batch)), usize::MAX);
+        all.add(miner.validate(&miner.search(batch, None)), usize::MAX);
     }
     all
 }

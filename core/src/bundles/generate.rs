@@ -168,9 +168,9 @@ fn fill_pools(anchors: &mut [Anchor], groups: &Groups, space: &Space<'_>, settin
         members.sort_unstable();
         space.nearest(&events_of(&by_sense[s]), &members, near, keys, &differ)
     });
-    let everybody: Vec<u32> = (0..groups.text.len() as u32).collect();
     let queries: Vec<u32> = anchors.iter().map(|a| a.event).collect();
-    let cross = space.nearest(&queries, &everybody, depth(NegativeSource::CrossLemma), keys, &other_lemma);
+    let depth = depth(NegativeSource::CrossLemma);
+    let cross = space.nearest_apart(&queries, depth, keys, &groups.lemma, &other_lemma, None);
 
     let indices = [by_lemma.concat(), by_sense.concat(), (0..anchors.len()).collect()];
     for (source, (at, found)) in indices.into_iter().zip([within.concat(), sibling.concat(), cross]).enumerate() {

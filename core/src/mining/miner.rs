@@ -9,7 +9,7 @@ use super::pools::{Confuser, Search, siblings};
 use super::settings::{Settings, SettingsError};
 use crate::data::{Bundle, BundleSet, Metadata, Negative, Tier};
 use crate::lexical::hash;
-use crate::neighbours::{Neighbour, Similarity, Space};
+use crate::neighbours::{Neighbour, Screen, Similarity, Space};
 use crate::parallel;
 use crate::rng::Stream;
 use schemars::JsonSchema;
@@ -178,13 +178,14 @@ impl<'a> Miner<'a> {
         plan
     }
 
-    /// Draws a batch's pairs and finds the confusers of their anchors.
+    /// Draws a batch's pairs and finds the confusers of their anchors. A device may look for those in other lemmas: what is
+    /// found does not depend on it.
     #[must_use]
-    pub fn search(&self, batch: &Batch) -> Searched {
+    pub fn search(&self, batch: &Batch, screen: Option<&dyn Screen>) -> Searched {
         let (most, seed) = (self.settings.candidates_per_sense, self.settings.seed);
         let groups = &self.corpus.groups;
         let pairs = parallel::map(batch.senses.len(), |i| pairs::draw(groups, batch.senses[i], most, seed)).concat();
-        self.searched(&self.view(), pairs)
+        self.searched(&self.view(), pairs, screen)
     }
 
     /// The corpus under its own labels.
@@ -198,11 +199,11 @@ impl<'a> Miner<'a> {
         }
     }
 
-    pub(super) fn searched(&self, search: &Search<'_>, pairs: Vec<Pair>) -> Searched {
+    pub(super) fn searched(&self, search: &Search<'_>, pairs: Vec<Pair>, screen: Option<&dyn Screen>) -> Searched {
         let mut anchors: Vec<u32> = pairs.iter().filter(|p| self.left_out(p).is_none()).map(|p| p.anchor).collect();
         anchors.sort_unstable();
         anchors.dedup();
-        let pools = search.pools(&anchors);
+        let pools = search.pools(&anchors, screen);
         Searched { pairs, anchors, pools }
     }
 

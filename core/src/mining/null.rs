@@ -48,7 +48,7 @@ pub(super) fn null(miner: &Miner<'_>) -> Option<Null> {
     let search =
         Search { corpus: miner.corpus, groups: &shuffled, siblings: &siblings, space: &miner.spaces[0], settings };
     let pairs: Vec<_> = senses.iter().flat_map(|s| pairs::draw(&shuffled, *s, 1, settings.seed)).collect();
-    let searched = miner.searched(&search, pairs.clone());
+    let searched = miner.searched(&search, pairs.clone(), None);
     let tested = parallel::map(pairs.len(), |i| miner.test_sense(&search, &pairs[i..=i], &searched).counts.passes);
     let mut passes = vec![0u64; settings.lineups + 1];
     tested.iter().for_each(|p| passes.iter_mut().zip(p).for_each(|(a, b)| *a += b));

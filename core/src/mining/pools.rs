@@ -5,7 +5,7 @@ use super::pairs::Pair;
 use super::settings::Settings;
 use crate::bundles::SIBLING_SENSES;
 use crate::data::NegativeSource;
-use crate::neighbours::{Groups, Neighbour, Space};
+use crate::neighbours::{Groups, Neighbour, Screen, Space};
 use crate::parallel;
 
 /// An event that may be a negative.
@@ -39,7 +39,7 @@ pub(super) fn siblings(groups: &Groups, space: &Space<'_>, settings: &Settings, 
 impl Search<'_> {
     /// For each of `anchors` (ascending), the nearest events of each source that have another sense, a direction, and a
     /// text that is not nearly the anchor's; one of each text. The first `range_min` of a source are left out.
-    pub(super) fn pools(&self, anchors: &[u32]) -> Vec<[Vec<Neighbour>; 3]> {
+    pub(super) fn pools(&self, anchors: &[u32], screen: Option<&dyn Screen>) -> Vec<[Vec<Neighbour>; 3]> {
         let groups = self.groups;
         let differ = |a: u32, b: u32| {
             let near_duplicate = self.settings.near_duplicate;
@@ -78,8 +78,7 @@ impl Search<'_> {
         put(source, by_sense.into_iter().flat_map(|g| g.1).collect(), found.concat());
 
         let source = NegativeSource::CrossLemma;
-        let everybody: Vec<u32> = (0..groups.text.len() as u32).collect();
-        let found = self.space.nearest(anchors, &everybody, depth(source), keys, &other_lemma);
+        let found = self.space.nearest_apart(anchors, depth(source), keys, &groups.lemma, &other_lemma, screen);
         put(source, (0..anchors.len()).collect(), found);
         pools
     }

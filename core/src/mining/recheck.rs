@@ -26,7 +26,7 @@ impl Miner<'_> {
             let pairs =
                 pairs.iter().map(|&(anchor, positive)| Pair { sense: sense[anchor as usize], anchor, positive });
             let pairs: Vec<Pair> = pairs.collect();
-            let searched = self.searched(&view, pairs.clone());
+            let searched = self.searched(&view, pairs.clone(), None);
             let tested = parallel::map(pairs.len().div_ceil(BLOCK), |block| {
                 let mut pool = Vec::new();
                 let test = |pair: &Pair| match self.left_out(pair) {

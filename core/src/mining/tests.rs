@@ -30,7 +30,7 @@ fn lexical<'a>(corpus: &'a Corpus<'a>, settings: &Settings, known: Known) -> Min
 fn run(miner: &Miner<'_>, shard: Option<Shard>, batch: Option<usize>, max_output: usize) -> Mined {
     let mut all = Mined::default();
     for batch in &miner.plan(shard, batch).batches {
-        all.add(miner.validate(&miner.search(batch)), max_output);
+        all.add(miner.validate(&miner.search(batch, None)), max_output);
     }
     all
 }
@@ -258,7 +258,7 @@ fn a_lemma_of_many_events_needs_no_square_of_memory() {
     let miner = Miner::new(&corpus, &[Similarity::Vectors(&vectors)], vec![0.0], Known::default(), settings);
     let miner = miner.expect("sound settings");
     let plan = miner.plan(Some(Shard { number: 1, of: 100 }), None);
-    let mined = miner.validate(&miner.search(&plan.batches[0]));
+    let mined = miner.validate(&miner.search(&plan.batches[0], None));
     assert!(mined.counts.candidates > 800, "{:?}", mined.counts);
     assert_eq!(mined.counts.accepted, mined.counts.candidates, "the nearest of so many is nearer than chance");
 }

@@ -26,6 +26,20 @@ const UNIT: f64 = 2e-7;
 /// Rows that are measured together.
 const NORM_BLOCK: usize = 1024;
 
+/// Rows that a device is asked for beside the `k` that are wanted: some are not accepted, some are of one key.
+const SPARE: usize = 44;
+
+/// A device that looks for candidates among the rows of a [`Dense`]. Its scores only choose what is scored again, so what
+/// is found does not depend on it.
+pub trait Screen {
+    /// Rows that it finds for one query, at most.
+    fn most(&self) -> usize;
+
+    /// For each of `queries`, the `k` rows with the largest dot products (in `f32`) among those whose group is not the
+    /// query's, best first; fewer only where there are no more. Nothing when it failed.
+    fn nearest(&self, queries: &[u32], group: &[u32], k: usize) -> Option<Vec<Vec<(u32, f32)>>>;
+}
+
 /// Unit vectors, row i for item i. Only the rows' exact lengths are held beside the rows.
 pub struct Dense<'a> {
     rows: &'a dyn UnitRows,
@@ -125,10 +139,45 @@ impl<'a> Dense<'a> {
         if k == 0 || members.is_empty() {
             return vec![Vec::new(); queries.len()];
         }
-        let search = Search { space: self, members, k, keys, accept, slack: self.dim as f32 / (1 << 24) as f32 + 1e-6 };
+        let search = self.search(members, k, keys, accept);
         let block = queries.len().div_ceil(TASKS).clamp(*QUERIES.start(), *QUERIES.end());
         let blocks: Vec<&[u32]> = queries.chunks(block).collect();
         parallel::map(blocks.len(), |b| search.block(blocks[b])).into_iter().flatten().collect()
+    }
+
+    fn search<'b>(&'b self, members: &'b [u32], k: usize, keys: Option<&'b [u32]>, accept: Accept<'b>) -> Search<'b> {
+        Search { space: self, members, k, keys, accept, slack: self.dim as f32 / (1 << 24) as f32 + 1e-6 }
+    }
+
+    /// As [`Dense::nearest`] among all rows of other groups, by the screen; nothing where it failed or can't find so many.
+    pub(super) fn screened(
+        &self,
+        screen: &dyn Screen,
+        queries: &[u32],
+        k: usize,
+        keys: Option<&[u32]>,
+        group: &[u32],
+        accept: Accept<'_>,
+    ) -> Option<Vec<Vec<Neighbour>>> {
+        if !self.unit || k == 0 || k >= screen.most() {
+            return None;
+        }
+        let asked = (2 * k + SPARE).min(screen.most());
+        let lists = screen.nearest(queries, group, asked)?;
+        let search = self.search(&[], k, keys, accept);
+        let exact = parallel::map(queries.len(), |i| {
+            let (query, list) = (queries[i], &lists[i]);
+            let kept = list.iter().filter(|(row, _)| accept(query, *row)).map(|(row, score)| (*score, *row)).collect();
+            let top = search.exact(&Found { query, kept, threshold: f32::NEG_INFINITY }, &mut Copies::default());
+            // Who is not on the list scores no more than its last.
+            let last = list.last().map_or(f64::NEG_INFINITY, |l| f64::from(l.1) + 2.0 * f64::from(search.slack));
+            (list.len() < asked || top.threshold() > last).then(|| top.into_neighbours())
+        });
+        // Too many were not accepted: these are searched without the device.
+        let open: Vec<u32> = queries.iter().zip(&exact).filter(|(_, found)| found.is_none()).map(|(q, _)| *q).collect();
+        let all: Vec<u32> = (0..self.len() as u32).collect();
+        let mut searched = self.nearest(&open, &all, k, keys, accept).into_iter();
+        exact.into_iter().map(|found| found.or_else(|| searched.next())).collect()
     }
 
     /// The rows of `items` with unit length, one after another; where they lie so in memory, as they lie.

@@ -13,6 +13,6 @@ mod tests;
 mod texts;
 mod top;
 
-pub use dense::Dense;
+pub use dense::{Dense, Screen};
 pub(crate) use groups::{Groups, normal_text};
 pub use space::{Accept, Neighbour, Similarity, Space};

@@ -1,6 +1,6 @@
 //! The space in which negatives are near or far: one set of vectors for ranking and for danger.
 
-use super::dense::Dense;
+use super::dense::{Dense, Screen};
 use super::texts;
 use super::top::Top;
 use crate::embeddings::UnitRows;
@@ -109,6 +109,28 @@ impl<'a> Space<'a> {
             Self::Lexical { vectors, text } => texts::nearest(vectors, text, queries, members, k, keys, accept),
             Self::Dense(dense) => dense.nearest(queries, members, k, keys, accept),
         }
+    }
+
+    /// The same among all items whose `group` is not the query's; `accept` has to refuse the others. A device may look for
+    /// candidates: what is found does not depend on it.
+    #[must_use]
+    pub fn nearest_apart(
+        &self,
+        queries: &[u32],
+        k: usize,
+        keys: Option<&[u32]>,
+        group: &[u32],
+        accept: Accept<'_>,
+        screen: Option<&dyn Screen>,
+    ) -> Vec<Vec<Neighbour>> {
+        let screened = match (self, screen) {
+            (Self::Dense(dense), Some(screen)) => dense.screened(screen, queries, k, keys, group, accept),
+            _ => None,
+        };
+        screened.unwrap_or_else(|| {
+            let all: Vec<u32> = (0..group.len() as u32).collect();
+            self.nearest(queries, &all, k, keys, accept)
+        })
     }
 
     fn one_by_one(

@@ -137,3 +137,55 @@ fn threads_and_blocks_change_nothing() {
     assert!(one == pool(3).install(|| search(&all)), "threads");
     assert!(one == all.chunks(37).flat_map(search).collect::<Vec<_>>(), "blocks");
 }
+
+/// Finds by rounded scores, and not more than it likes.
+struct Rounded<'a> {
+    space: &'a Dense<'a>,
+    most: usize,
+    fails: bool,
+}
+
+impl Screen for Rounded<'_> {
+    fn most(&self) -> usize {
+        self.most
+    }
+
+    fn nearest(&self, queries: &[u32], group: &[u32], k: usize) -> Option<Vec<Vec<(u32, f32)>>> {
+        let list = |&query: &u32| {
+            let others = (0..self.space.len() as u32).filter(|row| group[*row as usize] != group[query as usize]);
+            // Off by less than a device's sums may be.
+            let off = |row: u32| (row * 7919 % 13) as f32 * 1e-8;
+            let mut all: Vec<(u32, f32)> =
+                others.map(|row| (row, self.space.similarity(query, row) as f32 + off(row))).collect();
+            all.sort_by(|a, b| b.1.total_cmp(&a.1));
+            all.truncate(k);
+            all
+        };
+        (!self.fails).then(|| queries.iter().map(list).collect())
+    }
+}
+
+#[test]
+fn a_device_changes_nothing() {
+    let mut stream = Stream::new(4, "neighbours", 0);
+    for (n, dim) in [(300, 3), (900, 16)] {
+        // Equal rows, too: their order is by number, whatever the device says.
+        let rows = Embeddings::normalised(dim, rows(n, dim, &mut stream));
+        let plain = Dense::new(&rows);
+        let group: Vec<u32> = (0..n).map(|_| stream.below(9) as u32).collect();
+        let keys: Vec<u32> = (0..n).map(|_| stream.below(n / 2) as u32).collect();
+        let refused: Vec<bool> = (0..n).map(|_| stream.below(3) == 0).collect();
+        let apart = |a: u32, b: u32| group[a as usize] != group[b as usize];
+        let all: Vec<u32> = (0..n as u32).collect();
+        for (most, fails) in [(1000, false), (30, false), (10, false), (1000, true)] {
+            let screen = Rounded { space: &plain, most, fails };
+            let space = Space::Dense(Dense::new(&rows));
+            let accepts: [Accept<'_>; 2] = [&apart, &|a, b| apart(a, b) && !refused[b as usize]];
+            for accept in accepts {
+                let found = space.nearest_apart(&all, 15, Some(&keys), &group, accept, Some(&screen));
+                let want = plain.nearest(&all, &all, 15, Some(&keys), accept);
+                assert!(found == want, "{n} rows, at most {most}, fails: {fails}");
+            }
+        }
+    }
+}

@@ -12,6 +12,7 @@ mod threshold;
 pub use args::{Args, GuardArgs, Preset, ThresholdArg};
 
 use crate::context::Context;
+use crate::device::GpuScreen;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::io;
@@ -21,6 +22,7 @@ use crate::vectors::{Access, Source, Vectors};
 use args::Outputs;
 use crucible_core::data::{BundleSet, Event, hex, read_bundles, read_events};
 use crucible_core::mining::{self, Candidate, Corpus, Known, Miner, Null, RunInfo, Seconds, Settings, Threshold};
+use crucible_core::neighbours::Screen;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use state::{Keeper, State};
@@ -59,6 +61,10 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let existing_bundles = known.bundles();
     let models: Vec<_> = vectors.iter().map(Vectors::similarity).collect();
     let values = thresholds.iter().map(|t| t.value).collect();
+    let screen = GpuScreen::asked_for(ctx.global.device.as_deref(), vectors[0].rows())?;
+    if let Some(screen) = &screen {
+        ctx.reporter.note(format!("searching on {}", screen.name()));
+    }
     let miner = Miner::new(&corpus, &models, values, known, settings.clone())
         .map_err(|e| CliError::new(Exit::Error, e.to_string()))?;
     let plan = miner.plan(args.shard, args.batch);
@@ -73,9 +79,12 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let mut keeper =
         Keeper::open(&outputs.state, run_id, args.resume, Duration::from_secs_f64(args.save_every.max(0.0)))?;
     let mut state = keeper.state(seconds);
-    if !mine(&miner, &plan, &mut state, &mut keeper, &stop, ctx)? {
+    if !mine(&miner, screen.as_ref(), &plan, &mut state, &mut keeper, &stop, ctx)? {
         ctx.reporter.note("stopped and saved; the same command with --resume goes on");
         return Ok(stop.exit().unwrap_or(Exit::Interrupted));
+    }
+    if let Some(failure) = screen.as_ref().and_then(GpuScreen::failure) {
+        ctx.reporter.warn(format!("the device failed, and the CPU did its work: {failure}"));
     }
     let null = timed(&mut state.seconds.null, || if args.null_candidates > 0 { miner.null() } else { None });
     finish(args, &outputs, &miner, state, (&vectors, thresholds), null, (&inputs, existing_bundles), ctx)?;
@@ -136,6 +145,7 @@ fn run_id(args: &Args, settings: &Settings, inputs: &Inputs, vectors: &[Vectors]
 /// Works through the batches from where the state is; false when it was stopped before the end.
 fn mine(
     miner: &Miner<'_>,
+    screen: Option<&GpuScreen<'_>>,
     plan: &mining::Plan,
     state: &mut State,
     keeper: &mut Keeper,
@@ -146,12 +156,13 @@ fn mine(
     let started = Instant::now();
     let before = state.mined.counts.candidates;
     progress.set(before);
+    let screen = screen.map(|screen| screen as &dyn Screen);
     while state.next < plan.batches.len() {
         if stop.requested() {
             keeper.save(state)?;
             return Ok(false);
         }
-        let searched = timed(&mut state.seconds.search, || miner.search(&plan.batches[state.next]));
+        let searched = timed(&mut state.seconds.search, || miner.search(&plan.batches[state.next], screen));
         let mined = timed(&mut state.seconds.validate, || miner.validate(&searched));
         state.mined.add(mined, miner.settings().max_output);
         state.next += 1;
