@@ -1,5 +1,5 @@
-// `similarity_f16.wgsl` on matrix units (tensor cores): a subgroup multiplies tiles of 16 × 16, 16-bit floats in, 32-bit sums
-// out. The inputs are what `to_f16.wgsl` makes, with whole tiles and slices.
+// `similarity_f16.wgsl` on matrix units (tensor cores): a subgroup multiplies tiles of 16 × 16, 16-bit floats in, 32-bit
+// sums out. The inputs are what `to_f16.wgsl` makes, with whole tiles and slices.
 //
 // Native only, and experimental in `wgpu`. Subgroups must have 32 invocations: a workgroup's eight of them make a tile of
 // TILE × TILE, two by four, each 64 × 32 of it in eight matrices. The next slice is fetched while this one is multiplied.

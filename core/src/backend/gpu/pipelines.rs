@@ -213,8 +213,7 @@ fn build(device: &wgpu::Device, kernel: &'static Kernel, source: Cow<'static, st
         bind_group_layouts: &[Some(&layout)],
         immediate_size: 0,
     });
-    let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(source) };
-    let module = device.create_shader_module(descriptor);
+    let module = module(device, kernel, label, source);
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label,
         layout: Some(&pipeline_layout),
@@ -224,6 +223,26 @@ fn build(device: &wgpu::Device, kernel: &'static Kernel, source: Cow<'static, st
         cache: None,
     });
     Pipeline { kernel, layout, pipeline }
+}
+
+/// The kernels' own WGSL goes to the driver without the counter that `naga` adds to every loop to end it: it costs a few
+/// operations a round and keeps short loops from being unrolled.
+#[expect(unsafe_code, reason = "that loops end is for us to know")]
+fn module(
+    device: &wgpu::Device,
+    kernel: &Kernel,
+    label: Option<&str>,
+    source: Cow<'static, str>,
+) -> wgpu::ShaderModule {
+    let own = std::ptr::eq(&raw const *source, kernel.source);
+    let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(source) };
+    if !own {
+        return device.create_shader_module(descriptor);
+    }
+    let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
+    // SAFETY: all other checks stay. Loops of our kernels count up to a size or a number from the host by a constant, or
+    // halve a constant; sizes are far from where `u32` wraps, for no buffer holds so many numbers.
+    unsafe { device.create_shader_module_trusted(descriptor, checks) }
 }
 
 fn layout_entry((binding, access): (u32, &Access)) -> wgpu::BindGroupLayoutEntry {

@@ -1,8 +1,8 @@
 //! Which kernel makes similarities on this device.
 //!
-//! There is always the portable one, in 32-bit floats. Where the adapter offers more there are others; a path is taken only
-//! after it has agreed with the portable one on a small random problem on this very device, so that a driver's fault costs
-//! speed and never gives numbers.
+//! There is always the portable one, in 32-bit floats. Where the adapter offers more there are others; a path is taken
+//! only after it has agreed with the portable one on a small random problem on this very device, so that a driver's fault
+//! costs speed and never gives numbers.
 //!
 //! **Precision.** Everything is computed in 32-bit floats unless [`Precision::F16`] was asked for (`device.precision`). Then,
 //! and only then, similarities come from inputs rounded to 16 bits, with sums in 32 bits: each product is off by up to
@@ -68,8 +68,9 @@ impl fmt::Display for SimilarityPath {
     }
 }
 
-/// Sizes of the problem on which paths must agree: more than a tile each way, nothing a multiple of anything.
-const CHECK: SimilarityShape = SimilarityShape { n: 131, m: 150, d: 75 };
+/// Sizes of the problem on which paths must agree: more than a tile each way and ragged, so that there are whole tiles and
+/// cut ones; rows of `out` in fours, which some paths store at once.
+const CHECK: SimilarityShape = SimilarityShape { n: 131, m: 148, d: 75 };
 /// How far they may be apart on rows of unit length, inputs being the same: both sum 75 products in 32 bits, in any order,
 /// matrix units even cut off instead of rounding. A wrong index or a missing number is off by 1e-2 and more.
 const APART: f32 = 1e-5;

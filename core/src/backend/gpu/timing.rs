@@ -16,8 +16,8 @@ impl GpuBackend {
         self.device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
-    /// Runs kernel `name` `times` times in a row, as [`crate::backend::Backend::dispatch`] does once, and returns the seconds that
-    /// the device counted from the first one's begin to the last one's end. None where it doesn't count.
+    /// Runs kernel `name` `times` times in a row, as [`crate::backend::Backend::dispatch`] does once, and returns the seconds
+    /// that the device counted from the first one's begin to the last one's end. None where it doesn't count.
     ///
     /// # Errors
     /// As `dispatch`; and what the device reported.
