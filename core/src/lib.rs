@@ -4,6 +4,7 @@
 //! [`parallel`]; so it runs the same natively and in a browser.
 
 pub mod backend;
+pub mod bench;
 pub mod bundles;
 pub mod config;
 pub mod curriculum;

@@ -4,6 +4,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::{AdapterChoice, GpuBackend, GpuDevice};
+use crucible_core::config::Precision;
 use crucible_core::embeddings::Embeddings;
 use crucible_core::encoder::{Corpus, StaticEncoder};
 
@@ -31,12 +32,20 @@ fn wanted(kind: &str) -> Wanted {
 /// # Errors
 /// Exit status 4: no such device, or it does not open.
 pub fn open(kind: &str) -> CliResult<Option<GpuBackend>> {
+    open_for(kind, Precision::F32)
+}
+
+/// [`open`], to make similarities in `precision`; where that is not possible, the backend's warnings say so.
+///
+/// # Errors
+/// As it.
+pub fn open_for(kind: &str, precision: Precision) -> CliResult<Option<GpuBackend>> {
     let (choice, needed) = match wanted(kind) {
         Wanted::Cpu => return Ok(None),
         Wanted::Auto => (AdapterChoice::Best, false),
         Wanted::Gpu(choice) => (choice, true),
     };
-    let opened = pollster::block_on(async { GpuBackend::new(GpuDevice::open(choice).await?).await });
+    let opened = pollster::block_on(async { GpuBackend::new(GpuDevice::open_for(choice, precision).await?).await });
     match opened {
         Ok(backend) => Ok(Some(backend)),
         Err(BackendError::NoDevice { .. }) if !needed => Ok(None),

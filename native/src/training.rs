@@ -11,7 +11,7 @@ use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
 use crate::{device, io, output};
 use crucible_core::backend::BackendError;
-use crucible_core::config::{self, Config};
+use crucible_core::config::{self, Config, Precision};
 use crucible_core::curriculum::{CELL_NAMES, CELLS, exposure};
 use crucible_core::data::{BundleSet, content_hash, hex};
 use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
@@ -155,6 +155,9 @@ pub fn run_seed(
     let started = Instant::now();
     // Before anything is written.
     let backend = device::open(&config.device.kind)?;
+    if config.device.precision == Precision::F16 {
+        ctx.reporter.warn("device.precision: f16 is for similarities alone; training computes in 32 bits");
+    }
     if let Some(backend) = &backend {
         ctx.reporter.note(format!("training on {}", backend.device().name()));
     }

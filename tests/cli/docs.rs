@@ -29,6 +29,17 @@ fn the_schema_of_the_devices_is_fresh() {
 }
 
 #[test]
+fn the_schemas_of_the_benchmarks_are_fresh() {
+    use crucible_cli::commands::bench::{kernels::KernelTimes, training::TrainingTimes};
+    for (name, schema) in
+        [("kernels", schemars::schema_for!(KernelTimes)), ("training", schemars::schema_for!(TrainingTimes))]
+    {
+        let text = serde_json::to_string_pretty(&schema).expect("is JSON") + "\n";
+        fresh(&format!("schemas/bench_{name}.schema.json"), &text);
+    }
+}
+
+#[test]
 fn the_schema_of_the_configuration_is_fresh() {
     let schema = serde_json::to_string_pretty(&crucible_core::config::schema()).expect("is JSON");
     fresh("schemas/config.schema.json", &(schema + "\n"));

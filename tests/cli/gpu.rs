@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// `gpu:N` of the adapter that the machine has first; none, with a printed line, where it has none.
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn adapter(dir: &Dir) -> Option<String> {
+pub(crate) fn adapter(dir: &Dir) -> Option<String> {
     let listed = dir.run(&["devices", "--json"]).json();
     let first = listed["adapters"].as_array().and_then(|all| all.first()).map(|a| format!("gpu:{}", a["number"]));
     if first.is_none() {

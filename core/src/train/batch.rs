@@ -105,7 +105,7 @@ impl Batcher<'_> {
             }
             batch.negatives.push((batch.len() - bundles.len()) as u32);
         }
-        group_by_row(&mut batch, self.vocab);
+        (batch.rows, batch.segments, batch.occurrences) = group_by_row(&batch.ids, self.vocab);
         batch
     }
 
@@ -146,23 +146,26 @@ impl Batcher<'_> {
     }
 }
 
-/// A counting sort of token positions by row: rows ascending, positions ascending within each.
-fn group_by_row(batch: &mut Batch, vocab: usize) {
+/// A counting sort of token positions by row: rows ascending, positions ascending within each. Returns what a [`Batch`] calls
+/// `rows`, `segments` and `occurrences`.
+pub(crate) fn group_by_row(ids: &[u32], vocab: usize) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
     let mut next = vec![0u32; vocab];
-    for &id in &batch.ids {
+    for &id in ids {
         next[id as usize] += 1;
     }
+    let (mut rows, mut segments) = (Vec::new(), Vec::new());
     let mut at = 0;
     for (row, count) in next.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
-        batch.rows.push(row as u32);
-        batch.segments.push(at);
+        rows.push(row as u32);
+        segments.push(at);
         at += std::mem::replace(count, at);
     }
-    batch.segments.push(at);
-    batch.occurrences = vec![0; batch.ids.len()];
-    for (position, &id) in batch.ids.iter().enumerate() {
+    segments.push(at);
+    let mut occurrences = vec![0; ids.len()];
+    for (position, &id) in ids.iter().enumerate() {
         let cell = &mut next[id as usize];
-        batch.occurrences[*cell as usize] = position as u32;
+        occurrences[*cell as usize] = position as u32;
         *cell += 1;
     }
+    (rows, segments, occurrences)
 }

@@ -10,6 +10,7 @@ mod step;
 mod tests;
 mod trainer;
 
+pub(crate) use batch::group_by_row;
 pub use batch::{Batch, Batcher, number_senses};
 pub use device::DeviceTrainee;
 pub use engine::{Engine, Start, cpu};

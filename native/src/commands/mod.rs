@@ -12,6 +12,7 @@
 //! files with [`crate::output`] and says everything else through `ctx.reporter`. Long ones call
 //! [`crate::output::check_writable`] before the work and poll [`crate::signals::Stop`] in it.
 
+pub mod bench;
 pub mod bundle;
 pub mod completions;
 pub mod config;
@@ -51,6 +52,9 @@ pub enum Command {
     Embed(embed::Args),
     /// List adapters, and which one `--device auto` takes
     Devices(devices::Args),
+    /// Measure how fast this machine computes
+    #[command(subcommand)]
+    Bench(bench::Action),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the manual page, or write one for each command
@@ -64,7 +68,7 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
-            Self::Devices(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -85,6 +89,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Probe(args) => probe::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
+        Command::Bench(action) => bench::run(&action, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
         Command::Man(args) => man::run(&args, ctx),
     }
