@@ -117,8 +117,7 @@ fn gpu_similarity() {
             }
             let by = By(&backend, path);
             let result = match path.precision() {
-                Precision::F32 if path == SimilarityPath::Portable => similarity::suite(&by).await,
-                Precision::F32 => similarity::path(&by).await,
+                Precision::F32 => similarity::suite(&by).await,
                 Precision::F16 => similarity::shapes(&by, similarity::F16_TOLERANCE, similarity::round_to_f16).await,
             };
             result.unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -188,7 +188,9 @@ fn packed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
             bits[row * sizes.padded_columns as usize + column] = half::f16::from_f32(*x).to_bits();
         }
     }
-    bytemuck::pod_collect_to_vec(&bits)
+    // The first of two in the low half of a word. Columns are even.
+    let word = |[low, high]: &[u16; 2]| f32::from_bits(u32::from(*low) | u32::from(*high) << 16);
+    bits.as_chunks().0.iter().map(word).collect()
 }
 
 /// An output that must be written in full.

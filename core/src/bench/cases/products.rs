@@ -83,7 +83,9 @@ fn packed(n: usize, m: usize, d: usize) -> [Start; 2] {
                 *cell = half::f16::from_f32(scale * x).to_bits();
             }
         }
-        Numbers(bytemuck::pod_collect_to_vec(&bits))
+        // The first of two in the low half of a word. Columns are even.
+        let word = |[low, high]: &[u16; 2]| f32::from_bits(u32::from(*low) | u32::from(*high) << 16);
+        Numbers(bits.as_chunks().0.iter().map(word).collect())
     })
 }
 
