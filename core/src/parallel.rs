@@ -15,6 +15,17 @@ pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
     (0..n).map(f).collect()
 }
 
+/// `f` of every item, in their order.
+pub fn map_into<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        items.into_par_iter().with_max_len(1).map(f).collect()
+    }
+    #[cfg(not(feature = "parallel"))]
+    items.into_iter().map(f).collect()
+}
+
 /// Calls `f(block number, block)` for consecutive blocks of `block` items; the last may be shorter.
 pub fn for_blocks<T: Send>(items: &mut [T], block: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
     assert!(block > 0, "blocks hold at least one item");

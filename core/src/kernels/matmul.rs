@@ -1,7 +1,7 @@
 //! Matrix products over row-major slices.
 //!
 //! The right-hand side is packed into panels of columns, once for all who multiply with it; a tile of the output stays
-//! in registers while one panel streams past. Products are summed by `k` ascending, in spans of 256, so that the
+//! in registers while one panel streams past. Products are summed by `k` ascending, in even spans of at most 256, so that the
 //! bits do not depend on threads or on how rows are cut; they may depend on the instruction set, where one of them has
 //! no fused multiply-add.
 
@@ -9,8 +9,13 @@ use crate::parallel;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// Rows of the right-hand side that are packed and multiplied together: a panel of them stays near the core.
+/// Rows of the right-hand side that are packed and multiplied together, at most: a panel of them stays near the core.
 const SPAN: usize = 256;
+
+/// The same for `rows` in all, so that spans are even: a short one does little between reading and storing its sums.
+fn span_of(rows: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(SPAN).max(1)).max(1)
+}
 
 /// A matrix inside a slice of `f32`, possibly transposed.
 #[derive(Clone, Copy)]
@@ -113,8 +118,8 @@ impl Packed {
         self.panel = P;
         let panels = rhs.cols.div_ceil(P);
         self.data.resize(rhs.rows * panels * P, 0.0);
-        for first in (0..rhs.rows).step_by(SPAN) {
-            let rows = SPAN.min(rhs.rows - first);
+        for first in (0..rhs.rows).step_by(span_of(rhs.rows)) {
+            let rows = span_of(rhs.rows).min(rhs.rows - first);
             let span = &mut self.data[first * panels * P..][..rows * panels * P];
             for (number, panel) in span.chunks_exact_mut(rows * P).enumerate() {
                 pack_panel::<P>(panel, rhs, first, number * P);
@@ -255,10 +260,10 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Packed { data, cols, panel: width, .. } = self.rhs;
+        let Packed { data, rows, cols, panel: width } = self.rhs;
         let panels = cols.div_ceil(*width);
-        for (number, span) in data.chunks(SPAN * panels * width).enumerate() {
-            let first = number * SPAN;
+        for (number, span) in data.chunks(span_of(*rows) * panels * width).enumerate() {
+            let first = number * span_of(*rows);
             let depth = span.len() / (panels * width);
             for (column, panel) in span.chunks_exact(depth * width).enumerate() {
                 let (depth, column) = (first..first + depth, column * width);

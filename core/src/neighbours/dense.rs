@@ -3,7 +3,8 @@
 //! A block of queries meets the members tile by tile: the tile is packed, multiplied, and whatever scores at least a
 //! query's threshold is kept. The threshold is that of the k-th best so far, less what rounding may hide: sums of
 //! products of unit vectors are off by at most `dim · 2^-24` in `f32`, whatever their order. What is left in the end is
-//! scored again in `f64`, so the result is exact.
+//! scored again in `f64`, so the result is exact. Where many queries are members, a pair of them is multiplied once and
+//! looked at from both sides.
 
 use super::space::{Accept, Neighbour};
 use super::top::Top;
@@ -12,11 +13,17 @@ use crate::kernels::matmul::{Packed, View, matmul_block};
 use crate::kernels::simd;
 use crate::parallel;
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Queries that share a packed tile: at most this many, and fewer where that leaves threads without work.
 const QUERIES: std::ops::RangeInclusive<usize> = 192..=1024;
 /// Tasks that a search is cut into where the blocks of queries do not get too small.
 const TASKS: usize = 8;
+/// Queries from which on a pair of them is scored once for both.
+const PAIRED: usize = 2 * *QUERIES.start();
+/// Scores, with their items, that all of them may keep at once: 256 MiB.
+const KEPT: usize = 32 << 20;
 /// Members of a tile; packed, a tile of 384 numbers a row takes 768 KiB.
 const TILE: usize = 512;
 /// Queries whose scores are looked at while they are still near the core: six rows at a time go through the product.
@@ -25,6 +32,9 @@ const ROWS: usize = 96;
 const UNIT: f64 = 2e-7;
 /// Rows that are measured together.
 const NORM_BLOCK: usize = 1024;
+
+/// Rows that are fetched before their turn comes to be scored again.
+const AHEAD: usize = 4;
 
 /// Rows that a device is asked for beside the `k` that are wanted: some are not accepted, some are of one key.
 const SPARE: usize = 44;
@@ -140,6 +150,9 @@ impl<'a> Dense<'a> {
             return vec![Vec::new(); queries.len()];
         }
         let search = self.search(members, k, keys, accept);
+        if let Some(others) = search.others(queries) {
+            return search.each_pair_once(queries, &others);
+        }
         let block = queries.len().div_ceil(TASKS).clamp(*QUERIES.start(), *QUERIES.end());
         let blocks: Vec<&[u32]> = queries.chunks(block).collect();
         parallel::map(blocks.len(), |b| search.block(blocks[b])).into_iter().flatten().collect()
@@ -233,32 +246,128 @@ struct Found {
     threshold: f32,
 }
 
+/// What neighbouring queries have found so far.
+struct Block {
+    found: Vec<Found>,
+    /// Theirs, side by side for those who look at a score from both sides.
+    thresholds: Vec<f32>,
+}
+
+impl Block {
+    fn new(queries: &[u32], room: usize) -> Self {
+        let found = |&query| Found { query, kept: Vec::with_capacity(room), threshold: f32::NEG_INFINITY };
+        Self { found: queries.iter().map(found).collect(), thresholds: vec![f32::NEG_INFINITY; queries.len()] }
+    }
+
+    fn update(&mut self) {
+        self.thresholds.iter_mut().zip(&self.found).for_each(|(t, f)| *t = f.threshold);
+    }
+}
+
 impl Search<'_> {
     /// A block of queries against all members.
     fn block(&self, queries: &[u32]) -> Vec<Vec<Neighbour>> {
+        let mut block = Block::new(queries, self.room());
+        self.products(queries, self.members, |rows, columns, scores| {
+            let (found, members) = (&mut block.found[rows], &self.members[columns]);
+            for (found, scores) in found.iter_mut().zip(scores.chunks(members.len())) {
+                pulp::Arch::new().dispatch(Scan { search: self, found, members, scores });
+            }
+        });
+        self.finish(block)
+    }
+
+    /// The members that are not queries, where it pays to score a pair of queries once for both: they are many, all
+    /// members, and what each of them keeps has room at once.
+    fn others(&self, queries: &[u32]) -> Option<Vec<u32>> {
+        if queries.len() < PAIRED || queries.len() * self.room() > KEPT {
+            return None;
+        }
+        let mut sorted = queries.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let others: Vec<u32> = self.members.iter().copied().filter(|m| sorted.binary_search(m).is_err()).collect();
+        // Each query is one of the members, and none is there twice.
+        let all = sorted.len() == queries.len() && others.len() + queries.len() == self.members.len();
+        (all && others.len() <= queries.len()).then_some(others)
+    }
+
+    /// All queries against each other, half the products, and against the other members.
+    fn each_pair_once(&self, queries: &[u32], others: &[u32]) -> Vec<Vec<Neighbour>> {
+        let size = queries.len().div_ceil(TASKS).clamp(*QUERIES.start(), *QUERIES.end());
+        let parts: Vec<&[u32]> = queries.chunks(size).collect();
+        let blocks: Vec<Mutex<Block>> = parts.iter().map(|part| Mutex::new(Block::new(part, self.room()))).collect();
+        let open = |b: usize| blocks[b].lock().unwrap_or_else(PoisonError::into_inner);
+        // Along the diagonals: what runs at the same time rarely shares a block. What is kept depends on the order, which
+        // of it is best does not.
+        let pairs: Vec<(usize, usize)> =
+            (1..parts.len()).flat_map(|apart| (apart..parts.len()).map(move |b| (b - apart, b))).collect();
+        parallel::map(parts.len(), |b| {
+            for members in [parts[b], others] {
+                self.products(parts[b], members, |rows, columns, scores| {
+                    let members = &members[columns];
+                    for (found, scores) in open(b).found[rows].iter_mut().zip(scores.chunks(members.len())) {
+                        pulp::Arch::new().dispatch(Scan { search: self, found, members, scores });
+                    }
+                });
+            }
+            open(b).update();
+        });
+        parallel::map(pairs.len(), |pair| {
+            let (a, b) = pairs[pair];
+            self.products(parts[a], parts[b], |rows, columns, scores| {
+                // Always the lower one first, so that no two wait for each other.
+                let (mut a, mut b) = (open(a), open(b));
+                for (row, scores) in rows.zip(scores.chunks(columns.len())) {
+                    let found = &mut a.found[row];
+                    let Block { found: mirrored, thresholds } = &mut *b;
+                    let (mirrored, thresholds) = (&mut mirrored[columns.clone()], &mut thresholds[columns.clone()]);
+                    pulp::Arch::new().dispatch(ScanBoth { search: self, found, mirrored, thresholds, scores });
+                    a.thresholds[row] = a.found[row].threshold;
+                }
+            });
+        });
+        let blocks: Vec<Block> =
+            blocks.into_iter().map(|b| b.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+        parallel::map_into(blocks, |block| self.finish(block)).into_iter().flatten().collect()
+    }
+
+    /// Scores of queries with members, a few rows by a few columns at a time, while they are near the core.
+    fn products(&self, queries: &[u32], members: &[u32], mut look: impl FnMut(Range<usize>, Range<usize>, &[f32])) {
         let dim = self.space.dim;
         let (mut lhs, mut rhs, mut packed, mut scores) = (Vec::new(), Vec::new(), Packed::default(), Vec::new());
         let lhs = self.space.gathered(queries, &mut lhs);
-        let mut found: Vec<Found> =
-            queries.iter().map(|&query| Found { query, kept: Vec::new(), threshold: f32::NEG_INFINITY }).collect();
-        for members in self.members.chunks(TILE) {
-            let tile = self.space.gathered(members, &mut rhs);
-            packed.pack(View::new(tile, members.len(), dim).t());
-            for (found, lhs) in found.chunks_mut(ROWS).zip(lhs.chunks(ROWS * dim)) {
-                scores.resize(found.len() * members.len(), 0.0);
-                matmul_block(&mut scores, View::new(lhs, found.len(), dim), &packed, None);
-                for (found, scores) in found.iter_mut().zip(scores.chunks(members.len())) {
-                    pulp::Arch::new().dispatch(Scan { search: self, found, members, scores });
-                }
+        for (tile, first) in members.chunks(TILE).zip((0..).step_by(TILE)) {
+            let columns = first..first + tile.len();
+            packed.pack(View::new(self.space.gathered(tile, &mut rhs), tile.len(), dim).t());
+            for (lhs, first) in lhs.chunks(ROWS * dim).zip((0..).step_by(ROWS)) {
+                let rows = first..first + lhs.len() / dim;
+                scores.resize(rows.len() * columns.len(), 0.0);
+                matmul_block(&mut scores, View::new(lhs, rows.len(), dim), &packed, None);
+                look(rows, columns.clone(), &scores);
             }
         }
+    }
+
+    /// The best of what each query kept.
+    fn finish(&self, block: Block) -> Vec<Vec<Neighbour>> {
         let mut copies = Copies::default();
         let mut exact = |mut found: Found| {
             // Fewer are left to sort.
             self.shrink(&mut found);
             self.exact(&found, &mut copies).into_neighbours()
         };
-        found.into_iter().map(&mut exact).collect()
+        block.found.into_iter().map(&mut exact).collect()
+    }
+
+    /// Keeps a member for a query, if it may be found for it.
+    fn keep(&self, found: &mut Found, score: f32, member: u32) {
+        if (self.accept)(found.query, member) {
+            found.kept.push((score, member));
+            if found.kept.len() >= self.room() {
+                self.shrink(found);
+            }
+        }
     }
 
     /// How many a query keeps before it looks which of them still matter.
@@ -319,7 +428,10 @@ impl Search<'_> {
         // Best first, so that most of the rest is refused at once.
         let mut kept = found.kept.clone();
         kept.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        for (score, item) in kept {
+        for (at, &(score, item)) in kept.iter().enumerate() {
+            if let (Some(whole), Some((_, soon))) = (self.space.whole, kept.get(at + AHEAD)) {
+                simd::prefetch(&whole[*soon as usize * self.space.dim..][..self.space.dim]);
+            }
             if f64::from(score) + f64::from(self.slack) >= top.threshold() {
                 let similarity = self.space.cosine(found.query, item, copies);
                 top.offer(similarity, item, self.keys.map(|keys| keys[item as usize]));
@@ -357,7 +469,11 @@ impl WithSimd for Scan<'_, '_> {
             let d = simd.greater_than_or_equal_f32s(group[3], threshold);
             let any = simd.or_m32s(simd.or_m32s(a, b), simd.or_m32s(c, d));
             if simd.first_true_m32s(any) < S::F32_LANES {
-                self.take(number * width, width);
+                for (part, mask) in [a, b, c, d].into_iter().enumerate() {
+                    if simd.first_true_m32s(mask) < S::F32_LANES {
+                        self.take(number * width + part * S::F32_LANES, S::F32_LANES);
+                    }
+                }
                 threshold = simd.splat_f32s(self.found.threshold);
             }
         }
@@ -371,11 +487,56 @@ impl Scan<'_, '_> {
     fn take(&mut self, first: usize, count: usize) {
         let (scores, members) = (&self.scores[first..][..count], &self.members[first..][..count]);
         for (&score, &member) in scores.iter().zip(members) {
-            if score >= self.found.threshold && (self.search.accept)(self.found.query, member) {
-                self.found.kept.push((score, member));
-                if self.found.kept.len() >= self.search.room() {
-                    self.search.shrink(self.found);
-                }
+            if score >= self.found.threshold {
+                self.search.keep(self.found, score, member);
+            }
+        }
+    }
+}
+
+/// The same where the members are queries, too: each score is looked at from both sides.
+struct ScanBoth<'a, 'b> {
+    search: &'a Search<'b>,
+    found: &'a mut Found,
+    /// The members, as queries.
+    mirrored: &'a mut [Found],
+    thresholds: &'a mut [f32],
+    scores: &'a [f32],
+}
+
+impl WithSimd for ScanBoth<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (vectors, _) = S::as_simd_f32s(self.scores);
+        let mut threshold = simd.splat_f32s(self.found.threshold);
+        for (number, scores) in vectors.iter().enumerate() {
+            let first = number * S::F32_LANES;
+            let (limits, _) = S::as_simd_f32s(&self.thresholds[first..]);
+            let row = simd.greater_than_or_equal_f32s(*scores, threshold);
+            let column = simd.greater_than_or_equal_f32s(*scores, limits[0]);
+            if simd.first_true_m32s(simd.or_m32s(row, column)) < S::F32_LANES {
+                self.take(first, S::F32_LANES);
+                threshold = simd.splat_f32s(self.found.threshold);
+            }
+        }
+        let rest = vectors.len() * S::F32_LANES;
+        self.take(rest, self.scores.len() - rest);
+    }
+}
+
+impl ScanBoth<'_, '_> {
+    /// Keeps what reaches a threshold among `count` scores from `first` on.
+    fn take(&mut self, first: usize, count: usize) {
+        for at in first..first + count {
+            let (score, mirrored) = (self.scores[at], &mut self.mirrored[at]);
+            if score >= self.found.threshold {
+                self.search.keep(self.found, score, mirrored.query);
+            }
+            if score >= self.thresholds[at] {
+                self.search.keep(mirrored, score, self.found.query);
+                self.thresholds[at] = mirrored.threshold;
             }
         }
     }

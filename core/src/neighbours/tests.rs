@@ -66,16 +66,21 @@ fn compare(dim: usize, values: Vec<f32>, k: usize, stream: &mut Stream) {
     let accept = |a: u32, b: u32| a != b && group[a as usize] != group[b as usize];
     let all: Vec<u32> = (0..n as u32).collect();
     let some: Vec<u32> = all.iter().copied().filter(|_| stream.below(3) > 0).collect();
-    let mut queries = stream.sample(n, 60).into_iter().map(|i| i as u32).collect::<Vec<_>>();
-    for members in [&all, &some] {
+    let few: Vec<u32> = stream.sample(n, 60).into_iter().map(|i| i as u32).collect();
+    // Many queries that are members are looked at in pairs: all members, most of them, or members and others.
+    let mut shuffled = some.clone();
+    stream.shuffle(&mut shuffled);
+    for (queries, members) in [(&few, &all), (&few, &some), (&all, &all), (&shuffled, &all), (&all, &some)] {
+        let looked_at = stream.sample(queries.len(), 60);
         for keys in [None, Some(&keys[..])] {
-            let found = space.nearest(&queries, members, k, keys, &accept);
-            for (&query, found) in queries.iter().zip(&found) {
-                let want = sorted(&space, query, members, k, keys, &accept);
-                assert_eq!(*found, want, "query {query}, k {k}, dim {dim}, keys {}", keys.is_some());
+            let found = space.nearest(queries, members, k, keys, &accept);
+            assert_eq!(found.len(), queries.len());
+            for &at in &looked_at {
+                let want = sorted(&space, queries[at], members, k, keys, &accept);
+                let (of, with) = (queries.len(), members.len());
+                assert_eq!(found[at], want, "{} of {of} with {with}, k {k}, dim {dim}, {keys:?}", queries[at]);
             }
         }
-        queries.sort_unstable();
     }
 }
 
@@ -101,10 +106,12 @@ fn a_thousand_equal_rows_are_found_in_order() {
     let rows = Embeddings::normalised(2, [0.6f32, 0.8].repeat(3000));
     let space = Dense::new(&rows);
     let all: Vec<u32> = (0..3000).collect();
-    let found = space.nearest(&all[..50], &all, 7, None, &|a, b| a != b);
-    for (query, found) in (0..).zip(found) {
-        let items: Vec<u32> = found.iter().map(|n| n.item).collect();
-        assert_eq!(items, (0..).filter(|i| *i != query).take(7).collect::<Vec<u32>>());
+    for queries in [&all[..50], &all] {
+        let found = space.nearest(queries, &all, 7, None, &|a, b| a != b);
+        for (query, found) in (0..).zip(found) {
+            let items: Vec<u32> = found.iter().map(|n| n.item).collect();
+            assert_eq!(items, (0..).filter(|i| *i != query).take(7).collect::<Vec<u32>>());
+        }
     }
 }
 
