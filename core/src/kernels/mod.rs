@@ -29,6 +29,7 @@ pub mod pool_weights_dots;
 pub mod product;
 #[cfg(all(test, feature = "gpu", not(target_arch = "wasm32")))]
 mod reflection;
+pub mod rounded;
 pub mod simd;
 pub mod similarity;
 pub mod similarity_coop;

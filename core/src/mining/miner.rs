@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
 /// Candidates of a batch, where the search of so many is short; always at least [`LEAST`].
-const BATCH: usize = 16_384;
+const BATCH: usize = 65_536;
 /// Fewer queries would make packing the vectors the larger part of a search.
 const LEAST: usize = 2048;
 /// Multiplications of a batch's search, about: some seconds.

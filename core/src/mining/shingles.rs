@@ -52,9 +52,32 @@ impl Shingles {
             let (a, b) = (self.set(a).len(), self.set(b).len());
             (a.min(b), a.max(b))
         };
-        // The index is at most the ratio of sizes: most pairs end here.
-        least as f64 >= threshold * most as f64 && most > 0 && self.jaccard(a, b) >= threshold
+        // The index is at most the ratio of sizes: most pairs end here, and most others after a few hashes.
+        if (least as f64) < threshold * most as f64 || most == 0 {
+            return false;
+        }
+        // From shared / (a + b − shared) ≥ threshold; one less for rounding, as the index has the last word.
+        let needed = ((threshold / (1.0 + threshold)) * (least + most) as f64) as usize;
+        may_share(self.set(a), self.set(b), needed.saturating_sub(1)) && self.jaccard(a, b) >= threshold
     }
+}
+
+/// Whether two ascending lists may share so many numbers; looks no further than where the answer is no.
+fn may_share(a: &[u64], b: &[u64], needed: usize) -> bool {
+    let (Some(spare_a), Some(spare_b)) = (a.len().checked_sub(needed), b.len().checked_sub(needed)) else {
+        return false;
+    };
+    let (mut i, mut j, mut shared) = (0, 0, 0);
+    while i < a.len() && j < b.len() && shared < needed {
+        let (x, y) = (a[i], b[j]);
+        shared += usize::from(x == y);
+        i += usize::from(x <= y);
+        j += usize::from(y <= x);
+        if i > shared + spare_a || j > shared + spare_b {
+            return false;
+        }
+    }
+    true
 }
 
 /// How many numbers two ascending lists share.

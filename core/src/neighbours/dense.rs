@@ -2,7 +2,8 @@
 //!
 //! A block of queries meets the members tile by tile: the tile is packed, multiplied, and whatever scores at least a
 //! query's threshold is kept. The threshold is that of the k-th best so far, less what rounding may hide: sums of
-//! products of unit vectors are off by at most `dim · 2^-24` in `f32`, whatever their order. What is left in the end is
+//! products of unit vectors are off by at most `dim · 2^-24` in `f32`, whatever their order, and by little more where
+//! rounded rows are multiplied for speed. What is left in the end is
 //! scored again in `f64`, so the result is exact. Where many queries are members, a pair of them is multiplied once and
 //! looked at from both sides.
 
@@ -10,6 +11,7 @@ use super::space::{Accept, Neighbour};
 use super::top::Top;
 use crate::embeddings::UnitRows;
 use crate::kernels::matmul::{Packed, View, matmul_block};
+use crate::kernels::rounded::{self, Panels, Rows};
 use crate::kernels::simd;
 use crate::parallel;
 use pulp::{Simd, WithSimd};
@@ -28,6 +30,9 @@ const KEPT: usize = 32 << 20;
 const TILE: usize = 512;
 /// Queries whose scores are looked at while they are still near the core: six rows at a time go through the product.
 const ROWS: usize = 96;
+/// Numbers of a row from which on rounded ones are multiplied, where that is faster; shorter rows are read more than
+/// multiplied.
+const ROUNDED: usize = 32;
 /// How far from 1 the length of a row may be that is taken as it is; below what `slack` allows for.
 const UNIT: f64 = 2e-7;
 /// Rows that are measured together.
@@ -149,7 +154,7 @@ impl<'a> Dense<'a> {
         if k == 0 || members.is_empty() {
             return vec![Vec::new(); queries.len()];
         }
-        let search = self.search(members, k, keys, accept);
+        let search = self.search(members, k, keys, accept, self.dim >= ROUNDED && rounded::pays());
         if let Some(others) = search.others(queries) {
             return search.each_pair_once(queries, &others);
         }
@@ -158,8 +163,17 @@ impl<'a> Dense<'a> {
         parallel::map(blocks.len(), |b| search.block(blocks[b])).into_iter().flatten().collect()
     }
 
-    fn search<'b>(&'b self, members: &'b [u32], k: usize, keys: Option<&'b [u32]>, accept: Accept<'b>) -> Search<'b> {
-        Search { space: self, members, k, keys, accept, slack: self.dim as f32 / (1 << 24) as f32 + 1e-6 }
+    /// A search by products of rounded rows, or of the rows themselves.
+    fn search<'b>(
+        &'b self,
+        members: &'b [u32],
+        k: usize,
+        keys: Option<&'b [u32]>,
+        accept: Accept<'b>,
+        rounded: bool,
+    ) -> Search<'b> {
+        let slack = if rounded { rounded::error(self.dim) } else { self.dim as f32 / (1 << 24) as f32 + 1e-6 };
+        Search { space: self, members, k, keys, accept, rounded, slack }
     }
 
     /// As [`Dense::nearest`] among all rows of other groups, by the screen; nothing where it failed or can't find so many.
@@ -177,7 +191,7 @@ impl<'a> Dense<'a> {
         }
         let asked = (2 * k + SPARE).min(screen.most());
         let lists = screen.nearest(queries, group, asked)?;
-        let search = self.search(&[], k, keys, accept);
+        let search = self.search(&[], k, keys, accept, false);
         let exact = parallel::map(queries.len(), |i| {
             let (query, list) = (queries[i], &lists[i]);
             let kept = list.iter().filter(|(row, _)| accept(query, *row)).map(|(row, score)| (*score, *row)).collect();
@@ -234,7 +248,9 @@ struct Search<'a> {
     k: usize,
     keys: Option<&'a [u32]>,
     accept: Accept<'a>,
-    /// How far a score in `f32` may be from the cosine.
+    /// Scores are products of rounded rows.
+    rounded: bool,
+    /// How far a score may be from the cosine.
     slack: f32,
 }
 
@@ -289,7 +305,7 @@ impl Search<'_> {
         let others: Vec<u32> = self.members.iter().copied().filter(|m| sorted.binary_search(m).is_err()).collect();
         // Each query is one of the members, and none is there twice.
         let all = sorted.len() == queries.len() && others.len() + queries.len() == self.members.len();
-        (all && others.len() <= queries.len()).then_some(others)
+        all.then_some(others)
     }
 
     /// All queries against each other, half the products, and against the other members.
@@ -336,14 +352,28 @@ impl Search<'_> {
     fn products(&self, queries: &[u32], members: &[u32], mut look: impl FnMut(Range<usize>, Range<usize>, &[f32])) {
         let dim = self.space.dim;
         let (mut lhs, mut rhs, mut packed, mut scores) = (Vec::new(), Vec::new(), Packed::default(), Vec::new());
+        let (mut lhs_rounded, mut rhs_rounded, mut panels) = <(Rows, Rows, Panels)>::default();
         let lhs = self.space.gathered(queries, &mut lhs);
+        if self.rounded {
+            lhs_rounded.set(lhs, dim);
+        }
         for (tile, first) in members.chunks(TILE).zip((0..).step_by(TILE)) {
             let columns = first..first + tile.len();
-            packed.pack(View::new(self.space.gathered(tile, &mut rhs), tile.len(), dim).t());
+            let rhs = self.space.gathered(tile, &mut rhs);
+            if self.rounded {
+                rhs_rounded.set(rhs, dim);
+                panels.set(&rhs_rounded);
+            } else {
+                packed.pack(View::new(rhs, tile.len(), dim).t());
+            }
             for (lhs, first) in lhs.chunks(ROWS * dim).zip((0..).step_by(ROWS)) {
                 let rows = first..first + lhs.len() / dim;
                 scores.resize(rows.len() * columns.len(), 0.0);
-                matmul_block(&mut scores, View::new(lhs, rows.len(), dim), &packed, None);
+                if self.rounded {
+                    rounded::product(&mut scores, &lhs_rounded, first, &panels);
+                } else {
+                    matmul_block(&mut scores, View::new(lhs, rows.len(), dim), &packed, None);
+                }
                 look(rows, columns.clone(), &scores);
             }
         }
