@@ -23,4 +23,5 @@ pub mod probe;
 pub mod rng;
 pub mod sample;
 pub mod stats;
+pub mod sweep;
 pub mod train;
