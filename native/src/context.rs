@@ -35,6 +35,12 @@ impl Context {
         Self { global, reporter, overrides }
     }
 
+    /// The same context for work inside other work ([`Reporter::within`]).
+    #[must_use]
+    pub fn within(&self) -> Self {
+        Self { global: self.global.clone(), reporter: self.reporter.within(), overrides: self.overrides.clone() }
+    }
+
     /// The configuration file: the one that was named, or `./crucible.yaml` if it is there.
     #[must_use]
     pub fn config_path(&self) -> Option<PathBuf> {

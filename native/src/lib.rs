@@ -10,6 +10,7 @@ pub mod commands;
 pub mod context;
 pub mod device;
 pub mod error;
+pub mod evaluation;
 pub mod exit;
 pub mod huge_pages;
 pub mod io;
@@ -20,6 +21,7 @@ pub mod scoreboards;
 pub mod signals;
 pub mod table;
 pub mod training;
+pub mod trials;
 pub mod vectors;
 
 use clap::Parser;

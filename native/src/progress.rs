@@ -45,6 +45,12 @@ impl Reporter {
         Self { level, bars: MultiProgress::with_draw_target(target), terminal: draw, colour: terminal && !plain }
     }
 
+    /// The same way for work inside other work: warnings and errors pass, bars and notes don't.
+    #[must_use]
+    pub fn within(&self) -> Self {
+        Self { level: Level::Quiet, terminal: false, ..self.clone() }
+    }
+
     /// What the user may want to know.
     pub fn note(&self, text: impl Display) {
         if self.level >= Level::Normal {

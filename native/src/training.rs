@@ -156,7 +156,22 @@ pub fn run_seed(
 ) -> CliResult<Summary> {
     // Before anything is written.
     let backend = device::open(&config.device.kind)?;
-    run_seed_on(backend, inputs, config, seed, dir, resume, stop, ctx)
+    run_seed_on(backend, inputs, config, seed, dir, Span { resume, until: None }, stop, ctx)
+}
+
+/// Which part of a run is done now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Span {
+    /// From where it was saved.
+    pub resume: bool,
+    /// To this step, whose model is written to [`at_step`]; none: to the end.
+    pub until: Option<u64>,
+}
+
+/// Where the model of a step on the way lies.
+#[must_use]
+pub fn at_step(dir: &Path, step: u64) -> PathBuf {
+    dir.join(format!("checkpoint_step_{step}.safetensors"))
 }
 
 /// [`run_seed`] on a device that is open; none: the CPU.
@@ -170,7 +185,7 @@ pub fn run_seed_on(
     config: &Config,
     seed: u64,
     dir: &Path,
-    resume: bool,
+    Span { resume, until }: Span,
     stop: &Stop,
     ctx: &Context,
 ) -> CliResult<Summary> {
@@ -229,11 +244,17 @@ pub fn run_seed_on(
         progress,
         reporter: ctx.reporter.clone(),
         stop,
+        until,
         loss: None,
         told: BTreeSet::new(),
         failure: None,
     };
     files.say(&format!("seed {seed}: from step {first} of {} on {}", config.training.steps, device_name));
+    if let Some(step) = until.filter(|step| first > 0 && *step == first) {
+        // It was saved there and killed before the model was written.
+        write_at_step(dir, step, state.exported(), inputs, seed)?;
+        return Ok(files.summary(dir, seed, step, false, None));
+    }
     let outcome = if trainee.is_none() {
         // On a worker of the pool, where forking off work is cheapest.
         rayon::scope(|_| train(config, &inputs.set, &inputs.corpus, seed, state, &mut files))
@@ -255,29 +276,28 @@ pub fn run_seed_on(
     })?;
     write_exposures(dir, inputs, config, &outcome)?;
     output::write_json(&dir.join("guardrails.json"), &outcome.state.watch.findings)?;
-    let mut summary = Summary {
-        dir: dir.to_owned(),
-        seed,
-        steps: outcome.state.step,
-        finished: !outcome.stopped,
-        loss: files.loss,
-        checkpoint_sha256: None,
-        seconds: 0.0,
-    };
-    if !outcome.stopped {
-        let step = outcome.state.step;
-        let tokenizer = Tokenizer::from_json(&inputs.tokenizer.to_json().map_err(internal)?).map_err(internal)?;
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let checkpoint = Checkpoint { encoder: outcome.state.exported(), tokenizer, step, seed, version };
+    let (step, stopped) = (outcome.state.step, outcome.stopped);
+    let mut checkpoint_sha256 = None;
+    if !stopped {
+        let bytes = checkpoint(outcome.state.exported(), step, inputs, seed)?;
         drop(outcome);
-        let bytes = checkpoint.to_bytes().map_err(internal)?;
-        summary.checkpoint_sha256 = Some(hex(&Sha256::digest(&bytes)));
+        checkpoint_sha256 = Some(hex(&Sha256::digest(&bytes)));
         output::write_file(&dir.join(CHECKPOINT), &bytes)?;
         remove(&state_path)?;
+    } else if until == Some(step) {
+        write_at_step(dir, step, outcome.state.exported(), inputs, seed)?;
     }
-    summary.seconds = started.elapsed().as_secs_f64();
-    files.say(&format!("seed {seed}: at step {} after {:.1} s", summary.steps, summary.seconds));
-    Ok(summary)
+    Ok(files.summary(dir, seed, step, !stopped, checkpoint_sha256))
+}
+
+fn checkpoint(encoder: StaticEncoder, step: u64, inputs: &Inputs, seed: u64) -> CliResult<Vec<u8>> {
+    let tokenizer = Tokenizer::from_json(&inputs.tokenizer.to_json().map_err(internal)?).map_err(internal)?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Checkpoint { encoder, tokenizer, step, seed, version }.to_bytes().map_err(internal)
+}
+
+fn write_at_step(dir: &Path, step: u64, encoder: StaticEncoder, inputs: &Inputs, seed: u64) -> CliResult<()> {
+    output::write_file(&at_step(dir, step), &checkpoint(encoder, step, inputs, seed)?)
 }
 
 /// Removes what a run that was killed at its very end left beside its result.
@@ -330,6 +350,8 @@ struct RunFiles<'a> {
     progress: Progress,
     reporter: Reporter,
     stop: &'a Stop,
+    /// A step to stop at.
+    until: Option<u64>,
     loss: Option<f64>,
     told: BTreeSet<(String, Level)>,
     /// What could not be written, with what to do about it.
@@ -345,6 +367,13 @@ impl RunFiles<'_> {
 
     fn metrics_error(&self, error: &std::io::Error) -> CliError {
         CliError::io("write", &self.state_path.with_file_name("metrics.jsonl"), error)
+    }
+
+    fn summary(&mut self, dir: &Path, seed: u64, steps: u64, finished: bool, checkpoint: Option<String>) -> Summary {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.say(&format!("seed {seed}: at step {steps} after {seconds:.1} s"));
+        let (dir, loss) = (dir.to_owned(), self.loss);
+        Summary { dir, seed, steps, finished, loss, checkpoint_sha256: checkpoint, seconds }
     }
 
     /// Keeps an error for `run_seed`; the training loop only wants its words.
@@ -392,8 +421,12 @@ impl Observer for RunFiles<'_> {
         Ok(())
     }
 
-    fn stop(&mut self, _step: u64) -> bool {
-        self.stop.requested()
+    fn stop(&mut self, step: u64) -> bool {
+        self.stop.requested() || self.until == Some(step)
+    }
+
+    fn halts_at(&self) -> Option<u64> {
+        self.until
     }
 }
 

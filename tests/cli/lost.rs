@@ -70,7 +70,16 @@ impl Run {
         let global = Global { quiet: true, ..Global::default() };
         let ctx = Context::new(global, Vec::new(), Reporter::new(Level::Quiet));
         let stop = Stop::default();
-        training::run_seed_on(Some(backend), &self.inputs, &self.config, 42, &self.path(run), resume, &stop, &ctx)
+        training::run_seed_on(
+            Some(backend),
+            &self.inputs,
+            &self.config,
+            42,
+            &self.path(run),
+            training::Span { resume, until: None },
+            &stop,
+            &ctx,
+        )
     }
 }
 

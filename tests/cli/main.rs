@@ -17,5 +17,6 @@ mod lost;
 mod mine;
 mod pool;
 mod pool_lineups;
+mod sweep;
 mod util;
 mod vectors;

@@ -109,8 +109,13 @@ pub trait Observer {
     fn finding(&mut self, finding: &Finding);
     /// The run should be saved as it is.
     fn save(&mut self, state: &State) -> Result<(), String>;
-    /// A step was done; true to save and stop.
+    /// A step was done; true to save and stop. Where several steps are done together, it is asked after the last of them.
     fn stop(&mut self, step: u64) -> bool;
+
+    /// A step after which it will be asked, whatever is done together.
+    fn halts_at(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Why a training ended early with an error.
@@ -213,7 +218,8 @@ pub fn train_on(
     'run: while step < training.steps {
         // A step after which the run is saved ends a set of batches.
         let to_save = if every > 0 { every - step % every } else { AHEAD };
-        let ahead = AHEAD.min(training.steps - step).min(to_save);
+        let to_halt = observer.halts_at().and_then(|halt| halt.checked_sub(step)).filter(|n| *n > 0).unwrap_or(AHEAD);
+        let ahead = AHEAD.min(training.steps - step).min(to_save).min(to_halt);
         draws.clear();
         for k in 0..ahead {
             let draw = sampler.draw();

@@ -185,7 +185,7 @@ pub(super) fn mismatch(path: &Path, finding: &Finding) -> CliError {
 }
 
 /// The time of day, UTC, to the second.
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     let now = jiff::Timestamp::now();
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }

@@ -27,7 +27,9 @@ pub mod mine;
 pub mod pool;
 pub mod power;
 pub mod probe;
+pub mod sweep;
 pub mod train;
+pub mod trial;
 
 use crate::context::Context;
 use crate::error::CliResult;
@@ -52,6 +54,12 @@ pub enum Command {
     Eval(eval::Args),
     /// Set two scoreboards side by side: flips, intervals, a verdict
     Compare(compare::Args),
+    /// Train and evaluate several conditions with several seeds, and map what they trade
+    #[command(subcommand)]
+    Sweep(sweep::Action),
+    /// Run one line of a sweep's plan
+    #[command(subcommand)]
+    Trial(trial::Action),
     /// How many items or seeds it takes to see a change
     Power(power::Args),
     /// Tell senses apart by a model's vectors: centroids and neighbours
@@ -80,6 +88,8 @@ impl Command {
     pub fn takes_config(&self) -> bool {
         match self {
             Self::Train(_) => true,
+            Self::Sweep(action) => action.plans(),
+            Self::Trial(_) => false,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
             Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) => false,
             Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
@@ -101,6 +111,8 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Config(action) => config::run(&action, ctx),
         Command::Eval(args) => eval::run(&args, ctx),
         Command::Compare(args) => compare::run(&args, ctx),
+        Command::Sweep(action) => sweep::run(&action, ctx),
+        Command::Trial(action) => trial::run(&action, ctx),
         Command::Power(args) => power::run(&args, ctx),
         Command::Probe(args) => probe::run(&args, ctx),
         Command::Mine(args) => mine::run(&args, ctx),

@@ -1,0 +1,327 @@
+//! Trials in their folders: run, skipped where finished, resumed where broken.
+//!
+//! `trial.json` is written first and last: it says which trial a folder belongs to, and whether all of it is there. Whoever
+//! runs a trial holds a lock on `.lock`, so that two schedulers never write to one folder.
+
+use crate::checkpoint::Loaded;
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::evaluation::{self, EvalSet};
+use crate::exit::Exit;
+use crate::signals::Stop;
+use crate::training::{self, CHECKPOINT, Inputs, Span};
+use crate::{device, io, output};
+use crucible_core::config::Config;
+use crucible_core::data::read_bundles;
+use crucible_core::sweep::{Evaluation, Trial, Truth, read_plan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The plan, in the sweep's folder.
+pub const PLAN: &str = "plan.jsonl";
+const RECORD: &str = "trial.json";
+const ERROR: &str = "trial_error.json";
+const LOCK: &str = ".lock";
+/// A record or an error larger than this is something else.
+const MAX_RECORD_BYTES: usize = 1 << 20;
+/// Inputs that are kept for further trials.
+const KEPT: usize = 2;
+
+/// What `trial.json` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// The trial's condition.
+    pub condition: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Hash of the settings that decide its results.
+    pub identity: String,
+    /// Whether training and all evaluations are done.
+    pub finished: bool,
+    /// By which version of the program.
+    pub crucible_version: String,
+}
+
+/// What `trial_error.json` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// Exit status that the trial alone would have ended with.
+    pub exit_status: u8,
+    /// What went wrong.
+    pub message: String,
+    /// What to do.
+    pub advice: Option<String>,
+}
+
+/// How far a trial is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// Nobody began.
+    Waiting,
+    /// Somebody works on it.
+    Running {
+        /// The last step in its metrics.
+        step: u64,
+    },
+    /// Begun, and nobody works on it: it will be resumed.
+    Stopped {
+        /// The last step in its metrics.
+        step: u64,
+    },
+    /// Ended with an error.
+    Failed(Failure),
+    /// All of it is there.
+    Finished,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It is finished now.
+    Finished,
+    /// It was finished before.
+    Skipped,
+    /// A signal stopped it; saved.
+    Stopped,
+}
+
+/// Reads the plan of a file.
+///
+/// # Errors
+/// A file that can't be read, or is no plan (3).
+pub fn read(path: &Path) -> CliResult<Vec<Trial>> {
+    read_plan(BufReader::new(io::open(path)?)).map_err(|e| {
+        CliError::new(Exit::Data, format!("{}: {e}", path.display())).advise("write it with `crucible sweep plan`")
+    })
+}
+
+/// Runs trials of one plan. Threads may share it.
+pub struct Runner<'a> {
+    root: &'a Path,
+    stop: &'a Stop,
+    ctx: &'a Context,
+    inputs: Mutex<Vec<(String, Arc<Inputs>)>>,
+    evals: Mutex<Vec<(String, Arc<EvalSet>)>>,
+}
+
+impl<'a> Runner<'a> {
+    /// Of the plan in `root`.
+    #[must_use]
+    pub fn new(root: &'a Path, stop: &'a Stop, ctx: &'a Context) -> Self {
+        Self { root, stop, ctx, inputs: Mutex::default(), evals: Mutex::default() }
+    }
+
+    /// Runs a trial to its end, from wherever it is. `said` hears what it is at.
+    ///
+    /// # Errors
+    /// Whatever stops it; it is written to `trial_error.json`, too.
+    pub fn run(&self, trial: &Trial, said: &dyn Fn(&str)) -> CliResult<Ended> {
+        let dir = self.root.join(&trial.dir);
+        output::create_folder(&dir)?;
+        let lock = locked_soon(&dir)?.ok_or_else(|| {
+            CliError::new(Exit::Error, format!("{}: another process works on this trial", dir.display()))
+                .advise("wait for it, or end it")
+        })?;
+        let path = dir.join(ERROR);
+        remove(&path)?;
+        let ended = self.run_locked(trial, &dir, said);
+        if let Err(error) = &ended {
+            let failure = Failure {
+                exit_status: error.exit.code(),
+                message: error.message.clone(),
+                advice: error.advice.clone(),
+            };
+            // The error itself is the news.
+            let _ = output::write_json(&path, &failure);
+        }
+        drop(lock);
+        ended
+    }
+
+    fn run_locked(&self, trial: &Trial, dir: &Path, said: &dyn Fn(&str)) -> CliResult<Ended> {
+        let identity = trial.identity();
+        let record = |finished| Record {
+            condition: trial.condition.clone(),
+            seed: trial.seed,
+            identity: identity.clone(),
+            finished,
+            crucible_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let record_path = dir.join(RECORD);
+        match read_record(dir)? {
+            Some(there) if there.identity != identity => {
+                let message = format!("{} holds a trial of other settings", dir.display());
+                return Err(CliError::usage(message).advise("choose another --output-dir, or remove that folder"));
+            }
+            Some(there) if there.finished => return Ok(Ended::Skipped),
+            _ => {}
+        }
+        [RECORD, ERROR].iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
+        output::write_json(&record_path, &record(false))?;
+        let config = &trial.config;
+        let inputs = self.inputs(config)?;
+        let mut checked = false;
+        for evaluation in trial.evaluations() {
+            let last = evaluation.step == config.training.steps;
+            let model = if last { dir.join(CHECKPOINT) } else { training::at_step(dir, evaluation.step) };
+            output::remove_leftovers(&model)?;
+            if !model.exists() {
+                if !checked {
+                    training::check_before(config, &inputs.set, self.ctx)?;
+                    checked = true;
+                }
+                said("training");
+                let backend = device::open(&config.device.kind)?;
+                let span = Span { resume: true, until: (!last).then_some(evaluation.step) };
+                training::run_seed_on(backend, &inputs, config, trial.seed, dir, span, self.stop, self.ctx)?;
+                if !model.exists() {
+                    return Ok(Ended::Stopped);
+                }
+            } else if last {
+                training::tidy_finished(dir)?;
+            }
+            said("evaluating");
+            self.evaluate(config, &evaluation, &model)?;
+            if self.stop.requested() && !last {
+                return Ok(Ended::Stopped);
+            }
+        }
+        output::write_json(&record_path, &record(true))?;
+        Ok(Ended::Finished)
+    }
+
+    fn evaluate(&self, config: &Config, evaluation: &Evaluation, model: &Path) -> CliResult<()> {
+        let folder = self.root.join(&evaluation.dir);
+        output::create_folder(&folder)?;
+        let owed: Vec<(PathBuf, &String)> = eval_sets(config)
+            .into_iter()
+            .map(|(truth, path)| (folder.join(board_name(truth)), path))
+            .filter(|(board, _)| !board.exists())
+            .collect();
+        if owed.is_empty() {
+            return Ok(());
+        }
+        let loaded = Loaded::read(model)?;
+        let named = model.strip_prefix(self.root).unwrap_or(model).display().to_string();
+        let backend = device::open(&config.device.kind)?;
+        for (board, path) in owed {
+            output::remove_leftovers(&board)?;
+            output::remove_leftovers(&crate::scoreboards::items_beside(&board))?;
+            let set = self.eval_set(path)?;
+            evaluation::evaluate(&set, &loaded, &named, backend.as_ref(), crate::commands::eval::now(), &board)?;
+        }
+        Ok(())
+    }
+
+    /// Bundles, tokenizer and tokens: the same for all trials of one file and one model.
+    fn inputs(&self, config: &Config) -> CliResult<Arc<Inputs>> {
+        let bundles = config.data.bundles.as_ref().ok_or_else(|| CliError::usage("data.bundles is not set"))?;
+        let model = serde_json::to_string(&config.model).unwrap_or_default();
+        cached(&self.inputs, &format!("{bundles}\n{model}"), || {
+            let set = read_bundles(&mut io::open(Path::new(bundles))?, bundles)?;
+            Inputs::prepare(set, config)
+        })
+    }
+
+    fn eval_set(&self, path: &str) -> CliResult<Arc<EvalSet>> {
+        cached(&self.evals, path, || EvalSet::read(Path::new(path)))
+    }
+}
+
+/// The value of a key, made once; whoever else needs it waits.
+fn cached<T>(kept: &Mutex<Vec<(String, Arc<T>)>>, key: &str, make: impl FnOnce() -> CliResult<T>) -> CliResult<Arc<T>> {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, value)) = kept.iter().find(|(name, _)| name == key) {
+        return Ok(Arc::clone(value));
+    }
+    let value = Arc::new(make()?);
+    kept.truncate(KEPT - 1);
+    kept.insert(0, (key.to_owned(), Arc::clone(&value)));
+    Ok(value)
+}
+
+/// The eval sets that a trial is scored on.
+#[must_use]
+pub fn eval_sets(config: &Config) -> Vec<(Truth, &String)> {
+    let sets = [(Truth::Frozen, &config.data.frozen_eval), (Truth::Organic, &config.data.organic_eval)];
+    sets.into_iter().filter_map(|(truth, path)| Some((truth, path.as_ref()?))).collect()
+}
+
+/// A scoreboard's name in a run's folder.
+#[must_use]
+pub fn board_name(truth: Truth) -> String {
+    format!("{}_scoreboard.json", truth.name())
+}
+
+/// How far a trial is.
+///
+/// # Errors
+/// Files that can't be read.
+pub fn state(root: &Path, trial: &Trial) -> CliResult<State> {
+    let dir = root.join(&trial.dir);
+    let Some(record) = read_record(&dir)? else { return Ok(State::Waiting) };
+    if record.finished {
+        return Ok(State::Finished);
+    }
+    if dir.join(ERROR).exists() {
+        let bytes = io::read_bytes(&dir.join(ERROR), MAX_RECORD_BYTES)?;
+        if let Ok(failure) = serde_json::from_slice(&bytes) {
+            return Ok(State::Failed(failure));
+        }
+    }
+    let step = last_step(&dir.join("metrics.jsonl"));
+    Ok(if locked(&dir)?.is_none() { State::Running { step } } else { State::Stopped { step } })
+}
+
+fn last_step(metrics: &Path) -> u64 {
+    let text = std::fs::read_to_string(metrics).unwrap_or_default();
+    let step = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64();
+    text.lines().rev().find_map(step).unwrap_or(0)
+}
+
+fn read_record(dir: &Path) -> CliResult<Option<Record>> {
+    let path = dir.join(RECORD);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = io::read_bytes(&path, MAX_RECORD_BYTES)?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+        CliError::new(Exit::Data, format!("{} is no trial's record: {e}", path.display())).advise("remove that folder")
+    })
+}
+
+/// The folder's lock; none where another process holds it. It ends with the process, however that ends.
+fn locked(dir: &Path) -> CliResult<Option<File>> {
+    let path = dir.join(LOCK);
+    let io = |e: &std::io::Error| CliError::io("write", &path, e);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| io(&e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(io(&e)),
+    }
+}
+
+/// The same; whoever only looks holds it for a moment.
+fn locked_soon(dir: &Path) -> CliResult<Option<File>> {
+    for _ in 0..20 {
+        if let Some(lock) = locked(dir)? {
+            return Ok(Some(lock));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(None)
+}
+
+fn remove(path: &Path) -> CliResult<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(CliError::io("remove", path, &e)),
+        _ => Ok(()),
+    }
+}
