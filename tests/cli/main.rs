@@ -17,6 +17,7 @@ mod lost;
 mod mine;
 mod pool;
 mod pool_lineups;
+mod slurm;
 mod sweep;
 mod util;
 mod vectors;

@@ -21,7 +21,7 @@ data: {bundles: b.jsonl, frozen_eval: frozen.jsonl, organic_eval: organic.jsonl}
 ";
 
 /// A project with bundles of all pools, and evals of both kinds.
-fn prepared() -> Dir {
+pub(crate) fn prepared() -> Dir {
     let dir = Dir::new();
     dir.run(&["init", "p", "--sample-data"]).ok();
     dir.run(&["bundle", "--events", "p/data/events.jsonl", "--output", "all.jsonl", "--max-per-sense", "4"]).ok();
@@ -53,7 +53,7 @@ fn prepared() -> Dir {
 }
 
 /// All files below a folder, with what tells times left out.
-fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     fn walk(root: &Path, folder: &Path, out: &mut BTreeMap<String, Vec<u8>>) {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -80,14 +80,14 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[track_caller]
-fn assert_same(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>, what: &str) {
+pub(crate) fn assert_same(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>, what: &str) {
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "{what}: other files");
     for (name, bytes) in a {
         assert!(b[name] == *bytes, "{what}: another {name}");
     }
 }
 
-const RATIO: [&str; 7] = ["sweep", "ratio", "--ratios", "85_10_5,40_40_20", "--seeds", "1,2", "--quiet"];
+pub(crate) const RATIO: [&str; 7] = ["sweep", "ratio", "--ratios", "85_10_5,40_40_20", "--seeds", "1,2", "--quiet"];
 
 #[test]
 fn a_sweep_leaves_what_the_specification_says_and_is_done_once() {

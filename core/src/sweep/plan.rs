@@ -116,7 +116,6 @@ impl Trial {
     pub fn identity(&self) -> String {
         let mut decides = self.clone();
         decides.index = 0;
-        decides.config.experiment.output_dir = None;
         decides.config.device = crate::config::Device::default();
         hex(&Sha256::digest(serde_json::to_vec(&decides).unwrap_or_default()))
     }
@@ -191,6 +190,8 @@ pub fn plan(config: &Config, conditions: &Conditions, seeds: &[u64]) -> Result<V
             let mut config = config.clone();
             config.experiment.seeds = vec![seed];
             config.experiment.eval_every = 0;
+            // A run lies where the plan says.
+            config.experiment.output_dir = None;
             config.sweep = crate::config::Sweep::default();
             trials.push(Trial {
                 index: trials.len(),
