@@ -5,10 +5,11 @@ use crucible_core::guardrails::{Finding, Report};
 use crucible_core::mining::{MiningStats, Suspect};
 use crucible_core::pools::{Manifest, PoolStats};
 use crucible_core::stats::Comparison;
+use crucible_core::sweep::{Analysis, SweepScoreboard, Trial};
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 9] {
+fn schemas() -> [(&'static str, Schema); 12] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
@@ -19,6 +20,9 @@ fn schemas() -> [(&'static str, Schema); 9] {
         ("mining_suspect", schema_for!(Suspect)),
         ("pool_manifest", schema_for!(Manifest)),
         ("pool_stats", schema_for!(PoolStats)),
+        ("pareto_analysis", schema_for!(Analysis)),
+        ("sweep_scoreboard", schema_for!(SweepScoreboard)),
+        ("sweep_trial", schema_for!(Trial)),
     ]
 }
 
