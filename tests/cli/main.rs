@@ -1,6 +1,7 @@
 //! Runs the program as a user does: arguments, files and environment in; exit status, output and files out.
 
 mod bench;
+mod capsule;
 mod compare;
 mod completions;
 mod config;

@@ -1,5 +1,6 @@
 //! The published JSON Schemas are those of the types. `CRUCIBLE_BLESS=1` writes them anew.
 
+use crucible_core::capsule::{Metadata, Report as CapsuleReport};
 use crucible_core::eval::{Item, Scoreboard};
 use crucible_core::guardrails::{Finding, Report};
 use crucible_core::mining::{MiningStats, Suspect};
@@ -8,7 +9,7 @@ use crucible_core::stats::Comparison;
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 9] {
+fn schemas() -> [(&'static str, Schema); 11] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
@@ -19,6 +20,8 @@ fn schemas() -> [(&'static str, Schema); 9] {
         ("mining_suspect", schema_for!(Suspect)),
         ("pool_manifest", schema_for!(Manifest)),
         ("pool_stats", schema_for!(PoolStats)),
+        ("capsule_metadata", schema_for!(Metadata)),
+        ("capsule_report", schema_for!(CapsuleReport)),
     ]
 }
 
