@@ -2,6 +2,9 @@
 
 mod bench;
 mod capsule;
+mod capsule_hostile;
+mod capsule_keys;
+mod capsule_verify;
 mod compare;
 mod completions;
 mod config;
