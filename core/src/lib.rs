@@ -6,6 +6,7 @@
 pub mod backend;
 pub mod bench;
 pub mod bundles;
+pub mod capsule;
 pub mod config;
 pub mod curriculum;
 pub mod data;

@@ -280,17 +280,26 @@ pub struct WholeFile {
 }
 
 impl WholeFile {
+    /// Its bytes, packed if it is packed, from the first; none where they went to a pipe or a device.
+    ///
+    /// # Errors
+    /// They can't be read again.
+    pub fn reader(&mut self) -> CliResult<Option<&mut File>> {
+        let Sink::Temporary(file) = &mut self.sink else { return Ok(None) };
+        let file = file.as_file_mut();
+        file.rewind().map_err(|e| CliError::io("read", &self.path, &e))?;
+        Ok(Some(file))
+    }
+
     /// The SHA-256 of its bytes, packed if it is packed; none where they went to a pipe or a device.
     ///
     /// # Errors
-    /// The bytes can't be read again.
+    /// As [`WholeFile::reader`].
     pub fn sha256(&mut self) -> CliResult<Option<[u8; 32]>> {
-        let Sink::Temporary(file) = &mut self.sink else { return Ok(None) };
-        let file = file.as_file_mut();
+        let Some(file) = self.reader()? else { return Ok(None) };
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 256 << 10];
         let mut read = || -> io::Result<()> {
-            file.rewind()?;
             loop {
                 match file.read(&mut buffer) {
                     Ok(0) => return Ok(()),

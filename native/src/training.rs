@@ -37,6 +37,8 @@ const MAX_STATE_BYTES: usize = 32 << 30;
 const STATE: &str = "resume_state.safetensors";
 /// The result.
 pub const CHECKPOINT: &str = "checkpoint_final.safetensors";
+/// Between the steps and the device, in the line of `train.log` that starts a run.
+const ON_DEVICE: &str = " on ";
 /// What a run writes whole: killed meanwhile, it leaves temporary files of these names.
 const WRITTEN: [&str; 7] =
     [STATE, CHECKPOINT, "config.yaml", "metrics.jsonl", "exposures.json", "exposures.jsonl", "guardrails.json"];
@@ -230,7 +232,7 @@ pub fn run_seed_on(
         remove(&dir.join(CHECKPOINT))?;
     }
     WRITTEN.iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
-    let mut own = config::seen_from(config, dir);
+    let mut own = seen_from(config, dir);
     own.experiment.seeds = vec![seed];
     output::write_file(&dir.join("config.yaml"), config::to_yaml(&own).as_bytes())?;
     let progress = ctx.reporter.start("training", "steps", config.training.steps);
@@ -249,7 +251,7 @@ pub fn run_seed_on(
         told: BTreeSet::new(),
         failure: None,
     };
-    files.say(&format!("seed {seed}: from step {first} of {} on {}", config.training.steps, device_name));
+    files.say(&format!("seed {seed}: from step {first} of {}{ON_DEVICE}{device_name}", config.training.steps));
     if let Some(step) = until.filter(|step| first > 0 && *step == first) {
         // It was saved there and killed before the model was written.
         write_at_step(dir, step, state.exported(), inputs, seed)?;
@@ -298,6 +300,36 @@ fn checkpoint(encoder: StaticEncoder, step: u64, inputs: &Inputs, seed: u64) -> 
 
 fn write_at_step(dir: &Path, step: u64, encoder: StaticEncoder, inputs: &Inputs, seed: u64) -> CliResult<()> {
     output::write_file(&at_step(dir, step), &checkpoint(encoder, step, inputs, seed)?)
+}
+
+/// The device of a run, as its `train.log` names it where it started last.
+#[must_use]
+pub fn device_of_log(log: &str) -> Option<&str> {
+    // "TIME seed 42: from step 0 of 100 on cpu"
+    let device = |line: &'_ str| -> Option<usize> {
+        let (start, device) = line.split_once(ON_DEVICE)?;
+        let words: Vec<&str> = start.split(' ').skip(1).collect();
+        let ["seed", seed, "from", "step", step, "of", steps] = words.as_slice() else { return None };
+        let seed = seed.strip_suffix(':')?;
+        [seed, step, steps].iter().all(|n| n.parse::<u64>().is_ok()).then_some(device.len())
+    };
+    log.lines().rev().find_map(|line| Some(&line[line.len() - device(line)?..]))
+}
+
+/// The configuration with its paths as seen from the run's folder: relative ones where that takes names alone.
+fn seen_from(config: &Config, dir: &Path) -> Config {
+    let here = std::env::current_dir().unwrap_or_default();
+    let inside = dir.strip_prefix(&here).unwrap_or(dir);
+    if inside.is_relative() {
+        return config::seen_from(config, inside);
+    }
+    let mut config = config.clone();
+    let Config { data, model, .. } = &mut config;
+    let paths = [&mut data.events, &mut data.bundles, &mut data.frozen_eval, &mut data.organic_eval];
+    for path in paths.into_iter().chain([&mut model.tokenizer_file]).flatten() {
+        *path = here.join(&*path).to_string_lossy().into_owned();
+    }
+    config
 }
 
 /// Removes what a run that was killed at its very end left beside its result.
@@ -452,4 +484,20 @@ fn reopen_metrics(path: &Path, step: u64) -> CliResult<File> {
     }
     output::write_file(path, kept.as_bytes())?;
     append(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_is_read_from_the_line_that_says_it() {
+        let line = |seed: u64, device: &str| {
+            format!("2026-01-01T00:00:00.5Z seed {seed}: from step 5 of 9{ON_DEVICE}{device}\n")
+        };
+        let log = line(1, "cpu") + "2026-01-01T00:00:01Z step 9 loss=1 on fire\n";
+        assert_eq!(device_of_log(&log), Some("cpu"));
+        assert_eq!(device_of_log(&(log + &line(1, "GPU on board (Vulkan)"))), Some("GPU on board (Vulkan)"));
+        assert_eq!(device_of_log("x seed a: from step 5 of 9 on cpu\nseed 1: at step 9 after 1.0 s\n"), None);
+    }
 }

@@ -1,6 +1,10 @@
 //! Runs the program as a user does: arguments, files and environment in; exit status, output and files out.
 
 mod bench;
+mod capsule;
+mod capsule_hostile;
+mod capsule_keys;
+mod capsule_verify;
 mod compare;
 mod completions;
 mod config;

@@ -1,5 +1,6 @@
 //! The published JSON Schemas are those of the types. `CRUCIBLE_BLESS=1` writes them anew.
 
+use crucible_core::capsule::{Metadata, Report as CapsuleReport};
 use crucible_core::eval::{Item, Scoreboard};
 use crucible_core::guardrails::{Finding, Report};
 use crucible_core::mining::{MiningStats, Suspect};
@@ -9,7 +10,7 @@ use crucible_core::sweep::{Analysis, SweepScoreboard, Trial};
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 12] {
+fn schemas() -> [(&'static str, Schema); 14] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
@@ -23,6 +24,8 @@ fn schemas() -> [(&'static str, Schema); 12] {
         ("pareto_analysis", schema_for!(Analysis)),
         ("sweep_scoreboard", schema_for!(SweepScoreboard)),
         ("sweep_trial", schema_for!(Trial)),
+        ("capsule_metadata", schema_for!(Metadata)),
+        ("capsule_report", schema_for!(CapsuleReport)),
     ]
 }
 

@@ -14,6 +14,7 @@
 
 pub mod bench;
 pub mod bundle;
+pub mod capsule;
 pub mod compare;
 pub mod completions;
 pub mod config;
@@ -71,6 +72,9 @@ pub enum Command {
     /// Merge, split, count and filter pools of hard bundles
     #[command(subcommand)]
     Pool(pool::Action),
+    /// Pack a run with all that it takes to check and repeat it
+    #[command(subcommand)]
+    Capsule(capsule::Action),
     /// List adapters, and which one `--device auto` takes
     Devices(devices::Args),
     /// Measure how fast this machine computes
@@ -91,7 +95,7 @@ impl Command {
             Self::Sweep(action) => action.plans(),
             Self::Trial(_) => false,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
-            Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) => false,
+            Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => false,
             Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
@@ -118,6 +122,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Mine(args) => mine::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
         Command::Pool(action) => pool::run(&action, ctx),
+        Command::Capsule(action) => capsule::run(&action, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
         Command::Bench(action) => bench::run(&action, ctx),
         Command::Completions(args) => completions::run(&args, ctx),

@@ -1,0 +1,76 @@
+//! `crucible capsule keygen`.
+
+use super::keys;
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output;
+use minisign::KeyPair;
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const HELP: &str = "\
+Keys are those of minisign, and either program reads the other's. The password comes from the terminal, or from the \
+environment variable CRUCIBLE_SIGN_PASSWORD.
+
+    crucible capsule keygen --output release
+    crucible capsule pack runs/first --sign release.key
+    crucible capsule verify first.capsule.tar.zst --public-key release.pub";
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub struct Args {
+    /// Where the keys go: NAME.key, which is to be kept secret, and NAME.pub
+    #[arg(long, short, value_name = "NAME")]
+    pub output: PathBuf,
+    /// Makes a key that whoever has the file can sign with, such as for a build machine
+    #[arg(long)]
+    pub no_password: bool,
+}
+
+/// Makes a pair of keys.
+///
+/// # Errors
+/// There are keys of that name; no password and nobody to ask; the folder can't be written.
+pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
+    let [secret, public] = ["key", "pub"].map(|end| {
+        let mut name = args.output.clone().into_os_string();
+        name.push(format!(".{end}"));
+        PathBuf::from(name)
+    });
+    if let Some(there) = [&secret, &public].into_iter().find(|path| path.exists()) {
+        let message = format!("{} is there already, and keys are not replaced", there.display());
+        return Err(CliError::usage(message).advise("choose another --output"));
+    }
+    output::check_writable(&secret)?;
+    let failed = |e: minisign::PError| CliError::new(Exit::Error, format!("can't make a key: {e}"));
+    let pair = match args.no_password {
+        true => KeyPair::generate_unencrypted_keypair(),
+        false => KeyPair::generate_encrypted_keypair(Some(keys::new_password()?)),
+    };
+    let KeyPair { pk, sk } = pair.map_err(failed)?;
+    let id = keys::id(pk.keynum());
+    let comment = format!("minisign {}secret key {id}", if args.no_password { "" } else { "encrypted " });
+    let secret_text = sk.to_box(Some(&comment)).map_err(failed)?.into_string();
+    let public_text = pk.to_box().map_err(failed)?.into_string();
+    write_secret(&secret, &secret_text)?;
+    output::write_file(&public, public_text.as_bytes())?;
+    let json = json!({"key_id": id, "secret_key": secret, "public_key": public, "public_key_text": pk.to_base64()});
+    let text = format!("Key {id}\nSecret: {}\nPublic: {}: {}\n", secret.display(), public.display(), pk.to_base64());
+    ctx.print(&json, &text)?;
+    Ok(Exit::Success)
+}
+
+/// Writes a file that only its owner may read, and never over another.
+fn write_secret(path: &Path, text: &str) -> CliResult<()> {
+    let failed = |e: std::io::Error| CliError::io("write", path, &e);
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    output::create_folder(folder)?;
+    // The library's temporary files are for their owner alone.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist_noclobber(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
