@@ -1,6 +1,7 @@
 //! The published JSON Schemas are those of the types. `CRUCIBLE_BLESS=1` writes them anew.
 
-use crucible_core::eval::{Item, Scoreboard};
+use crucible_core::eval::{Item, Look, Scoreboard};
+use crucible_core::guardrails::eval_versions::EvalVersions;
 use crucible_core::guardrails::{Finding, Report};
 use crucible_core::mining::{MiningStats, Suspect};
 use crucible_core::pools::{Manifest, PoolStats};
@@ -8,12 +9,14 @@ use crucible_core::stats::Comparison;
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 9] {
+fn schemas() -> [(&'static str, Schema); 11] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
         ("guardrail_finding", schema_for!(Finding)),
         ("guardrail_report", schema_for!(Report)),
+        ("eval_versions", schema_for!(EvalVersions)),
+        ("look", schema_for!(Look)),
         ("comparison", schema_for!(Comparison)),
         ("mining_stats", schema_for!(MiningStats)),
         ("mining_suspect", schema_for!(Suspect)),
