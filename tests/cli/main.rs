@@ -10,6 +10,7 @@ mod eval;
 mod faults;
 mod global;
 mod gpu;
+mod guardrail;
 mod init;
 #[cfg(unix)]
 mod kill;

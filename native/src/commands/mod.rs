@@ -21,6 +21,7 @@ pub mod demo;
 pub mod devices;
 pub mod embed;
 pub mod eval;
+pub mod guardrail;
 pub mod init;
 pub mod man;
 pub mod mine;
@@ -52,6 +53,9 @@ pub enum Command {
     Eval(eval::Args),
     /// Set two scoreboards side by side: flips, intervals, a verdict
     Compare(compare::Args),
+    /// Run the guardrails over a configuration, data, a run or a results folder
+    #[command(subcommand)]
+    Guardrail(guardrail::Action),
     /// How many items or seeds it takes to see a change
     Power(power::Args),
     /// Tell senses apart by a model's vectors: centroids and neighbours
@@ -79,8 +83,9 @@ impl Command {
     #[must_use]
     pub fn takes_config(&self) -> bool {
         match self {
-            Self::Train(_) => true,
-            Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
+            Self::Train(_) | Self::Eval(_) => true,
+            Self::Guardrail(action) => matches!(action, guardrail::Action::Check(_)),
+            Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Probe(_) | Self::Embed(_) => false,
             Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) => false,
             Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
@@ -101,6 +106,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Config(action) => config::run(&action, ctx),
         Command::Eval(args) => eval::run(&args, ctx),
         Command::Compare(args) => compare::run(&args, ctx),
+        Command::Guardrail(action) => guardrail::run(&action, ctx),
         Command::Power(args) => power::run(&args, ctx),
         Command::Probe(args) => probe::run(&args, ctx),
         Command::Mine(args) => mine::run(&args, ctx),
