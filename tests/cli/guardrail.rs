@@ -168,6 +168,10 @@ fn eval_stops_beside_a_baseline_and_records_what_was_acknowledged() {
     for id in ["G7", "G10", "G16", "G17"] {
         assert!(found.iter().any(|f| f["id"] == id), "{id}: {board}");
     }
+    // Thresholds are the configuration's; without a baseline none is read.
+    let set = ["--guardrails.margin_fall", "4"];
+    assert!(!dir.run(&[&args[..], &set].concat()).stderr.contains("G10"));
+    assert!(dir.run(&[&again[..], &set].concat()).failed(2).contains("sets a key"));
     let passed = dir.run(&[&args[..], &["--guardrail-override", "G7,G10,G16,G17"]].concat());
     assert_eq!(passed.code, 0, "{passed:#?}");
     let board: Value = serde_json::from_str(&dir.read("c.json")).expect("JSON");
@@ -195,6 +199,15 @@ fn seeds_of_one_setting_are_set_side_by_side() {
         has(&ran, "G5", "OK");
         assert!(ran.stdout.contains("R75/seed_2: ") || cfg!(windows), "{ran:#?}");
     }
+    // A run that was stopped has no list of findings yet; what it logged speaks for it.
+    std::fs::remove_file(dir.path().join("d/R75/seed_1/guardrails.json")).expect("removes");
+    dir.file(
+        "d/R75/seed_1/metrics.jsonl",
+        "{\"step\":1,\"loss\":0.5,\"gradient_norm\":1.0}\n{\"step\":2,\"loss\":null}\n{\"st",
+    );
+    let stopped = check(&dir, &["--run-dir", "d/R75/seed_1", "--json"]);
+    has(&stopped, "G5", "SEVERE");
+    has(&stopped, "G6", "OK");
     assert!(check(&dir, &["--results-dir", "."]).stdout.contains("R75"));
     assert!(check(&dir, &["--run-dir", "d/R75/seed_1", "--baseline", "a.json", "--json"]).stdout.contains("\"G7\""));
 }
@@ -257,7 +270,9 @@ fn a_webhook_is_told_and_decides_nothing() {
     };
     let told = || {
         let mut command = dir.command(&["guardrail", "check"]);
-        ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].map(|name| drop(command.env_remove(name)));
+        for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+            command.env_remove(name);
+        }
         crate::util::finish(&mut command)
     };
     config(&url);

@@ -38,8 +38,8 @@ pub struct EvalNames {
 }
 
 impl ForeignRun {
-    /// Adds a point.
-    pub(crate) fn push(&mut self, name: &str, step: u64, value: f64) {
+    /// Adds a point; points of one name are added in order of their steps.
+    pub fn push(&mut self, name: &str, step: u64, value: f64) {
         match self.series.get_mut(name) {
             Some(series) => series.push((step, value)),
             None => drop(self.series.insert(name.to_owned(), vec![(step, value)])),

@@ -97,7 +97,7 @@ mod tests {
                 texts += &format!("{{\"bundle_id\":\"b{i}\",\"anchor\":{a},\"positive\":{p},\"negatives\":[{n}]}}\n");
             }
             let set = crate::data::read_bundles(&mut texts.as_bytes(), "test").expect("sound");
-            let mut cell = |i: usize| if i % 16 == 0 { 1.0 } else { noise * (stream.unit() as f32 - 0.5) };
+            let mut cell = |i: usize| if i.is_multiple_of(16) { 1.0 } else { noise * (stream.unit() as f32 - 0.5) };
             let rows: Vec<f32> = (0..16 * set.events.len()).map(&mut cell).collect();
             let embeddings = Embeddings::normalised(16, rows);
             let scores = crate::eval::score(&set, &embeddings);

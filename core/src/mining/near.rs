@@ -72,11 +72,11 @@ mod tests {
             let (texts, queries) = (texts(60), texts(40));
             let [texts, queries]: [Vec<&str>; 2] = [&texts, &queries].map(|t| t.iter().map(String::as_str).collect());
             for threshold in [0.2, 0.5, 0.8, 1.0] {
-                let near = near_duplicates(&texts, &queries, threshold, |q, t| (q + t) % 5 != 0);
+                let near = near_duplicates(&texts, &queries, threshold, |q, t| !(q + t).is_multiple_of(5));
                 let all: Vec<&str> = texts.iter().chain(&queries).copied().collect();
                 let shingles = Shingles::new(&all);
                 for (q, near) in (0u32..).zip(&near) {
-                    let alike = |t: &u32| (q + t) % 5 != 0 && shingles.jaccard(60 + q, *t) >= threshold;
+                    let alike = |t: &u32| !(q + t).is_multiple_of(5) && shingles.jaccard(60 + q, *t) >= threshold;
                     let wanted: Vec<u32> = (0..60).filter(alike).collect();
                     assert_eq!(*near, wanted, "query {q}, threshold {threshold}");
                     found += wanted.len();

@@ -127,7 +127,6 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         board.overrides.extend(overridden);
         if let Some(settings) = &settings {
             stopped = guarded::judge(args, settings, &mut board, &items, (baseline, before.as_deref()))?.stops;
-            webhook::tell(settings.webhook.as_deref(), "eval", &board.guardrails, stopped, &ctx.reporter);
         }
     }
     let scored = clock.elapsed();
@@ -136,6 +135,9 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let items = write_items(&items_path, &items)?;
     let scoreboard = AtomicFile::holding(&args.output, output::json_text(&board)?.as_bytes())?;
     output::commit_all([items, scoreboard])?;
+    if let Some(settings) = &settings {
+        webhook::tell(settings.webhook.as_deref(), "eval", &board.guardrails, stopped, &ctx.reporter);
+    }
     let looked = guarded::ledger_path(args).and_then(|path| guarded::look(&path, &board, ctx)).unwrap_or_default();
     ctx.print(&board, &(text(&board) + &written(args, &items_path) + &looked))?;
     for finding in board.guardrails.iter().filter(|f| f.level > Level::Ok) {

@@ -83,7 +83,9 @@ impl Command {
     #[must_use]
     pub fn takes_config(&self) -> bool {
         match self {
-            Self::Train(_) | Self::Eval(_) => true,
+            Self::Train(_) => true,
+            // Its guardrails need one.
+            Self::Eval(args) => args.baseline_scoreboard.is_some(),
             Self::Guardrail(action) => matches!(action, guardrail::Action::Check(_)),
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Probe(_) | Self::Embed(_) => false,
             Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) => false,

@@ -226,7 +226,7 @@ fn places(args: &Args) -> CliResult<Places> {
             drop(io::open(path)?);
         }
     }
-    for dir in out.runs.iter().filter(|dir| !dir.is_dir()) {
+    if let Some(dir) = out.runs.iter().find(|dir| !dir.is_dir()) {
         return Err(CliError::usage(format!("{} is no folder", dir.display())));
     }
     Ok(out)

@@ -8,13 +8,17 @@ use crate::exit::Exit;
 use crate::io;
 use crate::training::CHECKPOINT;
 use crucible_core::config::{Config, Guardrails, Sources, resolve};
+use crucible_core::foreign::{self, EvalNames, ForeignRun};
 use crucible_core::guardrails::seed_sensitivity::{self, Run};
 use crucible_core::guardrails::{Finding, configuration, gradients, loss_spike, quota};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The largest list of findings that is read.
 const MAX_BYTES: usize = 64 << 20;
+/// The largest log of metrics that is read.
+const MAX_METRICS_BYTES: usize = 1 << 30;
 /// Folders below a results folder.
 const DEPTH: usize = 4;
 
@@ -55,6 +59,13 @@ fn config_of(dir: &Path) -> CliResult<Option<Config>> {
     Ok(Some(resolve(sources).map_err(CliError::from)?.config))
 }
 
+/// What a run passed of the frozen eval's hardest tier.
+pub(super) struct FrozenRun {
+    /// Hash of the eval's content.
+    eval: String,
+    passed: Run,
+}
+
 /// Judges one run: its configuration, what was found while it trained, its scoreboards.
 ///
 /// # Errors
@@ -65,7 +76,7 @@ pub(super) fn judge(
     settings: &Guardrails,
     label: &str,
     out: &mut Gathered,
-) -> CliResult<(Option<Config>, Option<Run>)> {
+) -> CliResult<(Option<Config>, Option<FrozenRun>)> {
     out.read(dir);
     let config = config_of(dir)?;
     if let Some(config) = &config {
@@ -79,15 +90,39 @@ pub(super) fn judge(
         let silent = watched.iter().filter(|rule| !found.iter().any(|f| f.id == rule.id));
         let silent: Vec<Finding> = silent.map(|rule| rule.ok("nothing was found while training")).collect();
         out.add(label, worst_of_each(found).into_iter().chain(silent));
+    } else if dir.join("metrics.jsonl").is_file() {
+        // The run is not at its end, or was stopped: what it logged speaks for it.
+        out.add(label, foreign::check(&logged(&dir.join("metrics.jsonl"))?, &EvalNames::default(), settings));
     }
     let paths = boards::in_folder(dir);
     let read = boards::judge([paths[0].as_deref(), paths[1].as_deref()], baselines, settings, label, out)?;
     // What counts on the frozen truth is its hardest tier.
     let run = read[0].as_ref().map(|r| {
         let summary = r.board.by_tier.get(&crucible_core::data::Tier::Adversarial).unwrap_or(&r.board.overall);
-        Run { correct: summary.correct, n: summary.n }
+        FrozenRun {
+            eval: r.board.eval_header.content_hash.clone(),
+            passed: Run { correct: summary.correct, n: summary.n },
+        }
     });
     Ok((config, run))
+}
+
+/// Loss and gradient norm as a run logged them. JSON has no NaN: it is written as null.
+fn logged(path: &Path) -> CliResult<ForeignRun> {
+    let mut run = ForeignRun::default();
+    for line in io::read_text(path, MAX_METRICS_BYTES)?.lines() {
+        // A line that is still written, or was cut off.
+        let Ok(Value::Object(line)) = serde_json::from_str(line) else { continue };
+        let Some(step) = line.get("step").and_then(Value::as_u64) else { continue };
+        for name in ["loss", "gradient_norm"] {
+            match line.get(name) {
+                Some(Value::Null) => run.push(name, step, f64::NAN),
+                Some(value) => value.as_f64().into_iter().for_each(|x| run.push(name, step, x)),
+                None => {}
+            }
+        }
+    }
+    Ok(run)
 }
 
 /// A noisy loss spikes again and again: the first finding of each guardrail and level, and how many there were.
@@ -108,7 +143,7 @@ fn worst_of_each(found: Vec<Finding>) -> Vec<Finding> {
     out.into_iter().map(told).collect()
 }
 
-/// Judges all runs below `dir`, and the seeds of each setting together.
+/// Judges all runs below `dir`, and the seeds of each setting on one eval together.
 ///
 /// # Errors
 /// Files of a run that can't be read; a folder without runs.
@@ -119,7 +154,7 @@ pub(super) fn judge_all(dir: &Path, baselines: &Baselines, settings: &Guardrails
         return Err(CliError::new(Exit::Data, message)
             .advise("a run is a folder with a checkpoint_final.safetensors, or a config.yaml and scoreboards"));
     }
-    let mut by_setting: BTreeMap<PathBuf, Vec<Run>> = BTreeMap::new();
+    let mut by_setting: BTreeMap<(PathBuf, String), Vec<Run>> = BTreeMap::new();
     for run in runs {
         let name = run.strip_prefix(dir).unwrap_or(&run).display().to_string();
         let label = if name.is_empty() { String::new() } else { format!("{name}: ") };
@@ -127,10 +162,10 @@ pub(super) fn judge_all(dir: &Path, baselines: &Baselines, settings: &Guardrails
         // `R75_15_10/seed_42`: the setting is the folder above.
         let is_seed = run.file_name().is_some_and(|n| n.to_string_lossy().starts_with("seed_"));
         if let (Some(counted), Some(setting), true) = (counted, run.parent(), is_seed) {
-            by_setting.entry(setting.to_owned()).or_default().push(counted);
+            by_setting.entry((setting.to_owned(), counted.eval)).or_default().push(counted.passed);
         }
     }
-    for (setting, runs) in by_setting {
+    for ((setting, _), runs) in by_setting {
         let name = setting.strip_prefix(dir).ok().filter(|p| !p.as_os_str().is_empty()).unwrap_or(&setting);
         out.add("", seed_sensitivity::check(&name.display().to_string(), &runs));
     }
