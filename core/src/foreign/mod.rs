@@ -1,6 +1,6 @@
 //! Runs that Crucible did not make, for its guardrails: what other trainers log, as plain series.
 //!
-//! [`trainer_state`] reads Hugging Face's `trainer_state.json`, [`tensorboard`] the event files of TensorBoard; [`check`]
+//! [`read_trainer_state`] reads Hugging Face's `trainer_state.json`, [`read_events`] the event files of TensorBoard; [`check`]
 //! feeds what they hold to the monitors of G5 and G6, and to G8 where an eval of each truth can be told by name.
 
 mod tensorboard;
