@@ -13,6 +13,7 @@ pub mod data;
 pub mod embeddings;
 pub mod encoder;
 pub mod eval;
+pub mod foreign;
 pub mod guardrails;
 pub mod kernels;
 pub mod lexical;

@@ -110,7 +110,7 @@ impl From<ConfigFaults> for CliError {
 }
 
 /// Reads a configuration file, never more than is allowed.
-fn read_config(path: &Path) -> std::io::Result<String> {
+pub(crate) fn read_config(path: &Path) -> std::io::Result<String> {
     let file = std::fs::File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(std::io::Error::new(ErrorKind::IsADirectory, "it is a folder; name the file inside it"));

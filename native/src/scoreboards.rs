@@ -4,6 +4,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::{io, output};
 use crucible_core::eval::{self, Item, Scoreboard};
+use crucible_core::guardrails::scoreboards::Board;
 use std::path::{Path, PathBuf};
 
 /// A scoreboard larger than this is something else.
@@ -25,6 +26,32 @@ pub fn read(path: &Path) -> CliResult<Scoreboard> {
         CliError::new(Exit::Data, format!("{} is no scoreboard: {e}", path.display()))
             .advise("name the JSON file that `crucible eval --output` wrote")
     })
+}
+
+/// A scoreboard that was read, with its items where they lie beside it.
+pub struct WithItems {
+    /// The scoreboard.
+    pub board: Scoreboard,
+    /// Its items.
+    pub items: Option<Vec<Item<'static>>>,
+}
+
+impl WithItems {
+    /// Reads both.
+    ///
+    /// # Errors
+    /// A scoreboard, or items that are there, that can't be read.
+    pub fn read(path: &Path) -> CliResult<Self> {
+        let items = items_beside(path);
+        let items = items.exists().then(|| read_items(&items)).transpose()?;
+        Ok(Self { board: read(path)?, items })
+    }
+
+    /// As guardrails take it.
+    #[must_use]
+    pub fn board(&self) -> Board<'_> {
+        Board { board: &self.board, items: self.items.as_deref() }
+    }
 }
 
 /// Reads an items file.

@@ -9,7 +9,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
-use crate::{device, huge_pages, io, output};
+use crate::{device, guards, huge_pages, io, output, webhook};
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::config::{self, Config, Precision};
@@ -83,6 +83,7 @@ impl Inputs {
         decides.experiment.checkpoint_every = 0;
         decides.experiment.seeds.clear();
         decides.device = config::Device::default();
+        decides.guardrails.webhook = None;
         let text = format!("{}\n{}\n{seed}\n{}", config::to_yaml(&decides), self.content, env!("CARGO_PKG_VERSION"));
         hex(&Sha256::digest(text.as_bytes()))
     }
@@ -112,19 +113,26 @@ pub struct Summary {
 /// # Errors
 /// Exit status 6 with what stopped it.
 pub fn check_before(config: &Config, set: &BundleSet, ctx: &Context) -> CliResult<Report> {
-    let sizes = set.pool_counts().map(|n| n as u64);
-    let exposures = exposure::exposures(config, sizes);
     let mut findings = guardrails::configuration::check(config);
-    findings.extend(guardrails::pool_composition::check(set, &config.curriculum.tier3_ratios));
-    let legacy = exposures.pools.iter().find(|p| p.pool == crucible_core::data::Pool::Legacy);
-    if let Some(expected) = legacy.and_then(|p| p.expected) {
-        findings.push(guardrails::dilution::check(expected, config.training.steps));
+    findings.extend(guards::of_bundles(set, config));
+    findings.extend(guards::dilution(set, config));
+    let evals = guards::named_evals(config, ctx);
+    findings.extend(guards::leakage(set, &evals, &config.guardrails));
+    for eval in evals.iter().filter(|e| e.name == guards::FROZEN) {
+        match guards::versions(eval) {
+            Ok(finding) => findings.extend(finding),
+            Err(error) => {
+                ctx.reporter.warn(format!("the versions of {} were not checked: {error}", eval.path.display()))
+            }
+        }
     }
     let report = Report::judge(findings, config.guardrails.block_on_critical, &config.guardrails.overrides);
+    let stops = config.guardrails.enabled && report.stops;
+    webhook::tell(config.guardrails.webhook.as_deref(), "train", &report.findings, stops, &ctx.reporter);
     for finding in report.findings.iter().filter(|f| f.level > Level::Ok) {
         ctx.reporter.warn(describe(finding));
     }
-    if config.guardrails.enabled && report.stops {
+    if stops {
         let worst = report.findings.iter().max_by_key(|f| f.level);
         let message = worst.map_or_else(String::new, describe);
         let error = CliError::new(Exit::Stopped, format!("stopped before training by a guardrail: {message}"));
@@ -234,6 +242,8 @@ pub fn run_seed_on(
     WRITTEN.iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
     let mut own = seen_from(config, dir);
     own.experiment.seeds = vec![seed];
+    // Its address may hold a secret, and decides nothing of the run.
+    own.guardrails.webhook = None;
     output::write_file(&dir.join("config.yaml"), config::to_yaml(&own).as_bytes())?;
     let progress = ctx.reporter.start("training", "steps", config.training.steps);
     progress.set(first);
@@ -247,6 +257,7 @@ pub fn run_seed_on(
         reporter: ctx.reporter.clone(),
         stop,
         until,
+        webhook: config.guardrails.webhook.clone(),
         loss: None,
         told: BTreeSet::new(),
         failure: None,
@@ -384,6 +395,7 @@ struct RunFiles<'a> {
     stop: &'a Stop,
     /// A step to stop at.
     until: Option<u64>,
+    webhook: Option<String>,
     loss: Option<f64>,
     told: BTreeSet<(String, Level)>,
     /// What could not be written, with what to do about it.
@@ -442,6 +454,8 @@ impl Observer for RunFiles<'_> {
         // A noisy loss spikes again and again: the terminal hears of each kind once, the log of all.
         if finding.level > Level::Ok && self.told.insert((finding.id.clone(), finding.level)) {
             self.reporter.warn(format!("{text} (further ones go to train.log)"));
+            let one = std::slice::from_ref(finding);
+            webhook::tell(self.webhook.as_deref(), "train", one, false, &self.reporter);
         }
     }
 

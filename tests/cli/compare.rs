@@ -4,7 +4,7 @@ use crate::eval;
 use crate::util::{Dir, Ran};
 
 /// Two scoreboards of one eval set: `a.json`, and `b.json` whose items are `a`'s with margins turned by `turn`.
-fn boards(turn: impl Fn(usize, f64) -> f64) -> Dir {
+pub(crate) fn boards(turn: impl Fn(usize, f64) -> f64) -> Dir {
     let dir = Dir::new();
     std::fs::write(dir.path().join("m.safetensors"), eval::checkpoint(1)).expect("writes");
     dir.file("e.jsonl", &eval::bundles());

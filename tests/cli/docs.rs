@@ -35,6 +35,22 @@ fn the_schema_of_a_revalidation_is_fresh() {
 }
 
 #[test]
+fn the_schema_of_a_guardrail_check_is_fresh() {
+    let schema = schemars::schema_for!(crucible_cli::commands::guardrail::check::Check);
+    fresh("schemas/guardrail_check.schema.json", &(serde_json::to_string_pretty(&schema).expect("is JSON") + "\n"));
+}
+
+#[test]
+fn every_guardrail_is_in_its_document() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/GUARDRAILS.md");
+    let text = std::fs::read_to_string(path).expect("docs/GUARDRAILS.md");
+    for rule in crucible_core::guardrails::RULES {
+        let row = format!("| {} | `{}` |", rule.id, rule.name);
+        assert!(text.contains(&row), "docs/GUARDRAILS.md has no row `{row}`");
+    }
+}
+
+#[test]
 fn the_schemas_of_the_benchmarks_are_fresh() {
     use crucible_cli::commands::bench::{kernels::KernelTimes, training::TrainingTimes};
     for (name, schema) in

@@ -14,6 +14,7 @@ mod eval;
 mod faults;
 mod global;
 mod gpu;
+mod guardrail;
 mod init;
 #[cfg(unix)]
 mod kill;

@@ -1,7 +1,8 @@
 //! The published JSON Schemas are those of the types. `CRUCIBLE_BLESS=1` writes them anew.
 
 use crucible_core::capsule::{Metadata, Report as CapsuleReport};
-use crucible_core::eval::{Item, Scoreboard};
+use crucible_core::eval::{Item, Look, Scoreboard};
+use crucible_core::guardrails::eval_versions::EvalVersions;
 use crucible_core::guardrails::{Finding, Report};
 use crucible_core::mining::{MiningStats, Suspect};
 use crucible_core::pools::{Manifest, PoolStats};
@@ -10,12 +11,14 @@ use crucible_core::sweep::{Analysis, SweepScoreboard, Trial};
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 14] {
+fn schemas() -> [(&'static str, Schema); 16] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
         ("guardrail_finding", schema_for!(Finding)),
         ("guardrail_report", schema_for!(Report)),
+        ("eval_versions", schema_for!(EvalVersions)),
+        ("look", schema_for!(Look)),
         ("comparison", schema_for!(Comparison)),
         ("mining_stats", schema_for!(MiningStats)),
         ("mining_suspect", schema_for!(Suspect)),

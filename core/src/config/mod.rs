@@ -6,6 +6,7 @@
 
 mod check;
 mod fault;
+mod guardrails;
 mod nearest;
 mod provenance;
 mod reference;
@@ -17,6 +18,7 @@ mod variables;
 mod write;
 
 pub use fault::{ConfigFault, ConfigFaults};
+pub use guardrails::Guardrails;
 pub use nearest::nearest;
 pub use provenance::{Leaf, Origin};
 pub use reference::reference;
@@ -403,48 +405,6 @@ pub enum Precision {
     F32,
     /// Inputs rounded to 16-bit floats, sums in 32 bits, where the adapter has them.
     F16,
-}
-
-/// What stops a run. Thresholds that SPEC §12 names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Guardrails {
-    /// Checks while training; without it they are only recorded.
-    pub enabled: bool,
-    /// CRITICAL findings stop the run unless acknowledged.
-    pub block_on_critical: bool,
-    /// Acknowledged guardrails, by id (`G1`) or name (`dilution`).
-    pub overrides: Vec<String>,
-    /// G4: a tier drawn under this share of its target.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub quota_floor: f64,
-    /// G5: steps in the window.
-    #[schemars(range(min = 2, max = 1000000))]
-    pub loss_window: usize,
-    /// G5: standard deviations over the window's mean.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub loss_sigmas: f64,
-    /// G6: a gradient norm under this vanishes.
-    #[schemars(range(min = 0.0))]
-    pub gradient_min: f64,
-    /// G6: a gradient norm over this explodes.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub gradient_max: f64,
-}
-
-impl Default for Guardrails {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            block_on_critical: true,
-            overrides: Vec::new(),
-            quota_floor: 0.8,
-            loss_window: 50,
-            loss_sigmas: 3.0,
-            gradient_min: 1e-7,
-            gradient_max: 1e3,
-        }
-    }
 }
 
 /// Sweeps.

@@ -50,6 +50,14 @@ pub(super) fn validate(config: &Config) -> (Vec<Finding>, Vec<Finding>) {
         let message = format!("{} must be below `guardrails.gradient_max` ({})", g.gradient_min, g.gradient_max);
         bad.add(&["guardrails.gradient_min", "guardrails.gradient_max"], message, None);
     }
+    if let Some(url) = &g.webhook
+        && url.strip_prefix("http://").is_none_or(|rest| rest.is_empty() || rest.starts_with('/'))
+    {
+        // Not the address itself: it may hold a secret.
+        let message = "this is no http:// address".to_owned();
+        let advice = "HTTPS is not supported: name a relay on this machine or network";
+        bad.add(&["guardrails.webhook"], message, Some(advice));
+    }
     sweep(config, &mut bad);
     (bad.0, odd.0)
 }

@@ -1,7 +1,7 @@
 //! What makes two scoreboards comparable: the fingerprint of the eval file, and the hash of everything else that
 //! decides the numbers for any model.
 
-use super::bundle::BundleSet;
+use super::bundle::{Bundle, BundleSet};
 use sha2::{Digest, Sha256};
 
 /// How similarities are computed and ties are decided; part of the protocol hash. Change it when a number could change.
@@ -27,12 +27,32 @@ pub fn fingerprint(file_sha256: &[u8], seed: u64, item_count: usize) -> String {
 /// order and unknown fields do not matter.
 #[must_use]
 pub fn content_hash(set: &BundleSet) -> String {
-    let field = |hash: &mut Sha256, bytes: &[u8]| {
-        // Length first, so that no two lists of fields give the same bytes.
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
+    let events = event_hashes(set);
+    let mut hash = Sha256::new();
+    set.bundles.iter().for_each(|bundle| add_bundle(&mut hash, bundle, &events));
+    hex(&hash.finalize())
+}
+
+/// The same of each bundle by itself: SHA-256, in the set's order.
+#[must_use]
+pub fn bundle_hashes(set: &BundleSet) -> Vec<[u8; 32]> {
+    let events = event_hashes(set);
+    let of = |bundle: &Bundle| {
+        let mut hash = Sha256::new();
+        add_bundle(&mut hash, bundle, &events);
+        hash.finalize().into()
     };
-    let events: Vec<[u8; 32]> = crate::parallel::map(set.events.len(), |i| {
+    set.bundles.iter().map(of).collect()
+}
+
+fn field(hash: &mut Sha256, bytes: &[u8]) {
+    // Length first, so that no two lists of fields give the same bytes.
+    hash.update((bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+fn event_hashes(set: &BundleSet) -> Vec<[u8; 32]> {
+    crate::parallel::map(set.events.len(), |i| {
         let event = &set.events[i];
         let mut hash = Sha256::new();
         for text in [&event.event_id, &event.sense, &event.lemma, &event.text] {
@@ -43,19 +63,17 @@ pub fn content_hash(set: &BundleSet) -> String {
         let vector = event.embedding.as_deref().unwrap_or_default();
         field(&mut hash, &vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
         hash.finalize().into()
-    });
-    let mut hash = Sha256::new();
-    for bundle in &set.bundles {
-        field(&mut hash, bundle.bundle_id.as_bytes());
-        let tier = bundle.metadata.tier.map_or("", super::Tier::name);
-        field(&mut hash, tier.as_bytes());
-        field(&mut hash, bundle.metadata.pool().map_or("", super::Pool::name).as_bytes());
-        hash.update((bundle.negatives.len() as u64).to_le_bytes());
-        for index in [bundle.anchor, bundle.positive].into_iter().chain(bundle.negatives.iter().map(|n| n.event)) {
-            hash.update(events[index as usize]);
-        }
+    })
+}
+
+fn add_bundle(hash: &mut Sha256, bundle: &Bundle, events: &[[u8; 32]]) {
+    field(hash, bundle.bundle_id.as_bytes());
+    field(hash, bundle.metadata.tier.map_or("", super::Tier::name).as_bytes());
+    field(hash, bundle.metadata.pool().map_or("", super::Pool::name).as_bytes());
+    hash.update((bundle.negatives.len() as u64).to_le_bytes());
+    for index in [bundle.anchor, bundle.positive].into_iter().chain(bundle.negatives.iter().map(|n| n.event)) {
+        hash.update(events[index as usize]);
     }
-    hex(&hash.finalize())
 }
 
 /// SHA-256 (hex) over the content hash and how items are scored.

@@ -12,7 +12,7 @@ pub use bundle::{Bundle, BundleSet, BundleSetBuilder, MAX_NEGATIVES, Metadata, N
 pub use bundle::{read_bundles, stream_bundles};
 pub use event::{Event, MAX_EMBEDDING_DIM, lemma_of, read_events};
 pub use faults::{FAULT_LIMIT, Fault, Faults};
-pub use fingerprint::{content_hash, fingerprint, hex, protocol_hash};
+pub use fingerprint::{bundle_hashes, content_hash, fingerprint, hex, protocol_hash};
 pub use ids::read_ids;
 pub use lines::MAX_LINE_BYTES;
 pub(crate) use lines::{parse_json, read_lines};

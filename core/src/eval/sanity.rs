@@ -18,13 +18,13 @@ use std::collections::BTreeMap;
 /// cost a few milliseconds at 256 dimensions.
 const SAMPLE: usize = 1000;
 /// Similarities (10th to 90th percentile) nearer together than this are near to one number.
-const NARROW_SPREAD: f64 = 0.01;
+pub(crate) const NARROW_SPREAD: f64 = 0.01;
 /// Texts at random are taken to be in one narrow cone from this mean cosine on.
-const NARROW_CONE: f64 = 0.9;
+pub(crate) const NARROW_CONE: f64 = 0.9;
 /// Below this effective rank a space has next to no directions left.
 const FLAT_RANK: f64 = 2.0;
 /// Fewer dimensions than this are not blamed for a low effective rank.
-const FLAT_RANK_MIN_DIM: usize = 8;
+pub(crate) const FLAT_RANK_MIN_DIM: usize = 8;
 /// A share of ties from here on is worth a word: real-valued similarities hardly ever tie.
 const MANY_TIES: f64 = 0.01;
 

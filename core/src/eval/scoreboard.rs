@@ -6,7 +6,7 @@ use super::score::Score;
 use super::summary::{Summary, summaries_by_pool, summaries_by_tier};
 use crate::data::{BundleSet, Pool, Tier, content_hash, fingerprint, hex, protocol_hash};
 use crate::embeddings::Embeddings;
-use crate::guardrails::Override;
+use crate::guardrails::{Finding, Override};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -91,6 +91,9 @@ pub struct Scoreboard {
     /// The change against another scoreboard, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineComparison>,
+    /// What guardrails found when it was set beside a baseline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<Finding>,
     /// Guardrails and mismatches that somebody chose to pass over.
     #[serde(default)]
     pub overrides: Vec<Override>,
@@ -136,6 +139,7 @@ pub fn scoreboard(set: &BundleSet, embeddings: &Embeddings, scores: &[Score], in
         sanity,
         model_conditions: inputs.model_conditions,
         baseline: None,
+        guardrails: Vec::new(),
         overrides: Vec::new(),
         timestamp: inputs.timestamp,
         crucible_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -10,14 +10,25 @@
 //! to change belong to the configuration's `guardrails` section and come as arguments. Where a count or rate decides,
 //! allow for chance: a guardrail that fires on luck is soon ignored.
 
+pub mod chance_level;
+pub mod collapsed_space;
 pub mod configuration;
 pub mod dilution;
+pub mod eval_versions;
+pub mod false_negatives;
 pub mod fingerprint;
+pub mod frozen_regression;
 pub mod gradients;
+pub mod leakage;
 pub mod loss_spike;
+pub mod margin_shift;
+pub mod overfitting_cliff;
 pub mod pool_composition;
+pub mod pseudo_killers;
 pub mod quota;
 mod report;
+pub mod scoreboards;
+pub mod seed_sensitivity;
 
 pub use report::{Override, Report, unknown_overrides};
 
@@ -67,7 +78,17 @@ pub const RULES: &[Rule] = &[
     quota::RULE,
     loss_spike::RULE,
     gradients::RULE,
+    frozen_regression::RULE,
+    overfitting_cliff::RULE,
     fingerprint::RULE,
+    margin_shift::RULE,
+    leakage::RULE,
+    false_negatives::RULE,
+    pseudo_killers::RULE,
+    seed_sensitivity::RULE,
+    eval_versions::RULE,
+    collapsed_space::RULE,
+    chance_level::RULE,
 ];
 
 /// What a guardrail found.

@@ -11,8 +11,6 @@ use super::simd;
 const ONE: f32 = 16_384.0;
 /// Columns of a panel.
 const PANEL: usize = 16;
-/// Rows of a tile: with two vectors each, their sums stay in the registers.
-const TILE: usize = 6;
 
 /// Whether products are faster so than in `f32` here.
 #[must_use]
@@ -153,11 +151,13 @@ fn scaled(sum: i32) -> f32 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{PANEL, Panels, TILE, scaled};
+    use super::{PANEL, Panels, scaled};
     use pulp::x86::V3;
     use pulp::{cast, i32x8};
     use std::arch::x86_64::__m256i;
 
+    /// Rows of a tile: with two vectors each, their sums stay in the registers.
+    const TILE: usize = 6;
     /// Vectors of a line.
     const VECTORS: usize = PANEL / 8;
 

@@ -32,7 +32,7 @@ impl Shingles {
         Self { starts, hashes }
     }
 
-    fn set(&self, text: u32) -> &[u64] {
+    pub(super) fn set(&self, text: u32) -> &[u64] {
         &self.hashes[self.starts[text as usize] as usize..self.starts[text as usize + 1] as usize]
     }
 
@@ -92,6 +92,14 @@ fn shared(a: &[u64], b: &[u64]) -> usize {
     shared
 }
 
+/// A text's words, lower-cased, with one space between them: equal for texts that differ in nothing else.
+#[must_use]
+pub fn normalised(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    words.join(" ")
+}
+
 fn shingles(text: &str) -> Vec<u64> {
     let lower = text.to_lowercase();
     let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
@@ -112,6 +120,12 @@ fn shingles(text: &str) -> Vec<u64> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn case_and_punctuation_do_not_matter() {
+        assert_eq!(normalised("The  BANK, by the river."), "the bank by the river");
+        assert_eq!(normalised("?!"), "");
+    }
 
     #[test]
     fn the_index_is_that_of_the_sets() {

@@ -6,6 +6,7 @@ use super::eval::{mismatch, share};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::formats::Format;
 use crate::{output, scoreboards};
 use crucible_core::eval::{Item, Scoreboard};
 use crucible_core::stats::{self, On, Settings, Verdict};
@@ -56,19 +57,6 @@ pub enum Subject {
     Tier3,
     /// All bundles
     Overall,
-}
-
-/// How a comparison is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// A table for people
-    Text,
-    /// The whole document
-    Json,
-    /// A table for a pull request
-    Markdown,
-    /// Test cases for a CI server
-    Junit,
 }
 
 /// Compares.

@@ -1,11 +1,14 @@
 //! `crucible eval`: how well a model does on an eval set.
 
+mod guarded;
+
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
-use crate::{device, io, scoreboards, table};
+use crate::training::describe;
+use crate::{device, io, scoreboards, table, webhook};
 use crucible_core::data::{BundleSet, read_bundles};
 use crucible_core::eval::{self, BaselineComparison, Change, EvalHeader, Inputs, Item, Scoreboard, Summary};
 use crucible_core::guardrails::{Finding, Level, fingerprint};
@@ -34,6 +37,21 @@ pub struct Args {
     /// A pass rate may fall by this share against the baseline; beyond it the exit status is 6
     #[arg(long, value_name = "SHARE", default_value_t = 0.02, value_parser = share)]
     pub regression_threshold: f64,
+    /// The baseline's scoreboard on the organic holdout, to set both truths side by side (G8)
+    #[arg(long, value_name = "FILE", requires = "organic_scoreboard", requires = "baseline_scoreboard")]
+    pub organic_baseline: Option<PathBuf>,
+    /// This model's scoreboard on the organic holdout
+    #[arg(long, value_name = "FILE", requires = "organic_baseline")]
+    pub organic_scoreboard: Option<PathBuf>,
+    /// Acknowledges a CRITICAL guardrail, by id (G7) or name; several with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "baseline_scoreboard")]
+    pub guardrail_override: Vec<String>,
+    /// The look ledger; without it looks.jsonl beside the crucible.yaml above the output, if there is one
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// Does not record this look
+    #[arg(long, conflicts_with = "ledger")]
+    pub no_ledger: bool,
     /// Compares with a baseline of another eval set or other rules; the scoreboard records it
     #[arg(long)]
     pub allow_fingerprint_mismatch: bool,
@@ -60,6 +78,8 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let items_path = args.items.clone().unwrap_or_else(|| scoreboards::items_beside(&args.output));
     check_outputs(args, &items_path)?;
     let baseline = args.baseline_scoreboard.as_deref().map(scoreboards::read).transpose()?;
+    let settings = baseline.as_ref().map(|_| guarded::settings(args, ctx)).transpose()?;
+    let mut stopped = false;
 
     let (loaded, set) = rayon::join(|| Loaded::read(&args.checkpoint), || read_set(&args.eval_set));
     let ((set, file_hash), loaded) = (set?, loaded?);
@@ -105,6 +125,9 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
                 .map_err(|finding| mismatch(path, &finding))?;
         board.baseline = Some(comparison);
         board.overrides.extend(overridden);
+        if let Some(settings) = &settings {
+            stopped = guarded::judge(args, settings, &mut board, &items, (baseline, before.as_deref()))?.stops;
+        }
     }
     let scored = clock.elapsed();
 
@@ -112,7 +135,14 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let items = write_items(&items_path, &items)?;
     let scoreboard = AtomicFile::holding(&args.output, output::json_text(&board)?.as_bytes())?;
     output::commit_all([items, scoreboard])?;
-    ctx.print(&board, &(text(&board) + &written(args, &items_path)))?;
+    if let Some(settings) = &settings {
+        webhook::tell(settings.webhook.as_deref(), "eval", &board.guardrails, stopped, &ctx.reporter);
+    }
+    let looked = guarded::ledger_path(args).and_then(|path| guarded::look(&path, &board, ctx)).unwrap_or_default();
+    ctx.print(&board, &(text(&board) + &written(args, &items_path) + &looked))?;
+    for finding in board.guardrails.iter().filter(|f| f.level > Level::Ok) {
+        ctx.reporter.warn(describe(finding));
+    }
 
     let seconds = format!(
         "seconds: {:.4} to read, {:.4} to tokenise, {:.4} to embed, {:.4} to score, {:.4} in total",
@@ -130,6 +160,11 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     Ok(match regressions(&board) {
         Some(message) => {
             ctx.reporter.error(message);
+            Exit::Stopped
+        }
+        None if stopped => {
+            let advice = "a CRITICAL one is acknowledged with --guardrail-override NAME";
+            ctx.reporter.error(format!("a guardrail stops here; {advice}"));
             Exit::Stopped
         }
         None => Exit::Success,
@@ -153,15 +188,21 @@ fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
     let baseline_items = args.baseline_scoreboard.as_deref().map(scoreboards::items_beside);
     taken.extend(args.baseline_scoreboard.as_deref().map(|path| ("--baseline-scoreboard", path)));
     taken.extend(baseline_items.as_deref().map(|path| ("the baseline's items", path)));
+    taken.extend(args.organic_baseline.as_deref().map(|path| ("--organic-baseline", path)));
+    taken.extend(args.organic_scoreboard.as_deref().map(|path| ("--organic-scoreboard", path)));
     output::refuse_overwriting("--output", &args.output, &taken)?;
     taken.push(("--output", &args.output));
     output::refuse_overwriting("--items", items, &taken)?;
+    if let Some(ledger) = &args.ledger {
+        taken.push(("--items", items));
+        output::refuse_overwriting("--ledger", ledger, &taken)?;
+    }
     output::check_writable(&args.output)?;
     output::check_writable(items)
 }
 
 /// The eval set, and the SHA-256 of its file.
-fn read_set(path: &Path) -> CliResult<(BundleSet, [u8; 32])> {
+pub(crate) fn read_set(path: &Path) -> CliResult<(BundleSet, [u8; 32])> {
     let mut file = io::open_hashed(path)?;
     let set = read_bundles(file.reader(), &path.display().to_string())?;
     Ok((set, file.sha256()?))

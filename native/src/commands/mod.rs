@@ -22,6 +22,7 @@ pub mod demo;
 pub mod devices;
 pub mod embed;
 pub mod eval;
+pub mod guardrail;
 pub mod init;
 pub mod man;
 pub mod mine;
@@ -61,6 +62,9 @@ pub enum Command {
     /// Run one line of a sweep's plan
     #[command(subcommand)]
     Trial(trial::Action),
+    /// Run the guardrails over a configuration, data, a run or a results folder
+    #[command(subcommand)]
+    Guardrail(guardrail::Action),
     /// How many items or seeds it takes to see a change
     Power(power::Args),
     /// Tell senses apart by a model's vectors: centroids and neighbours
@@ -93,8 +97,10 @@ impl Command {
         match self {
             Self::Train(_) => true,
             Self::Sweep(action) => action.plans(),
-            Self::Trial(_) => false,
-            Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Eval(_) | Self::Probe(_) | Self::Embed(_) => false,
+            // Its guardrails need one.
+            Self::Eval(args) => args.baseline_scoreboard.is_some(),
+            Self::Guardrail(action) => matches!(action, guardrail::Action::Check(_)),
+            Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Probe(_) | Self::Embed(_) | Self::Trial(_) => false,
             Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => false,
             Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
@@ -117,6 +123,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Compare(args) => compare::run(&args, ctx),
         Command::Sweep(action) => sweep::run(&action, ctx),
         Command::Trial(action) => trial::run(&action, ctx),
+        Command::Guardrail(action) => guardrail::run(&action, ctx),
         Command::Power(args) => power::run(&args, ctx),
         Command::Probe(args) => probe::run(&args, ctx),
         Command::Mine(args) => mine::run(&args, ctx),

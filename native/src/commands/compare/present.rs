@@ -1,6 +1,7 @@
 //! A comparison for people, for a pull request, for a CI server.
 
 use crate::commands::eval::percent;
+use crate::formats::{self, Case, Outcome};
 use crate::table;
 use crucible_core::stats::{Comparison, PairedChange, Verdict};
 use std::fmt::Write;
@@ -108,14 +109,8 @@ pub(super) fn text(c: &Comparison) -> String {
 
 /// For a pull request.
 pub(super) fn markdown(c: &Comparison) -> String {
-    let cell = |text: &str| text.trim().replace('|', "\\|");
-    let mut text = format!("**{}**\n\n", cell(&sentence(c)));
-    for (number, row) in rows(c).iter().enumerate() {
-        let _ = writeln!(text, "| {} |", row.each_ref().map(|c| cell(c)).join(" | "));
-        if number == 0 {
-            let _ = writeln!(text, "|{}", " --- |".repeat(row.len()));
-        }
-    }
+    let cell = formats::markdown_cell;
+    let mut text = format!("**{}**\n\n{}", cell(&sentence(c)), formats::markdown_table(&rows(c)));
     text.push('\n');
     for line in remarks(c).iter().chain(&c.warnings) {
         let _ = writeln!(text, "- {}", cell(line));
@@ -125,30 +120,16 @@ pub(super) fn markdown(c: &Comparison) -> String {
 
 /// For a CI server: a test case a group; that of the verdict fails or is skipped with it, the others only inform.
 pub(super) fn junit(c: &Comparison) -> String {
-    let escape =
-        |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let (failures, skipped) =
-        (usize::from(c.verdict == Verdict::Fail), usize::from(c.verdict == Verdict::Inconclusive));
-    let mut cases = String::new();
-    let mut tests = 0;
-    for (name, change) in groups(c) {
-        tests += 1;
-        let name = name.trim();
-        let _ = write!(cases, "    <testcase classname=\"crucible.compare\" name=\"{}\">", escape(name));
-        if name == c.verdict_on {
-            let message = escape(&sentence(c));
-            let _ = match c.verdict {
-                Verdict::Fail => write!(cases, "<failure message=\"{message}\"/>"),
-                Verdict::Inconclusive => write!(cases, "<skipped message=\"{message}\"/>"),
-                Verdict::Pass => Ok(()),
-            };
-        }
+    let case = |(name, change): (String, &PairedChange)| {
+        let name = name.trim().to_owned();
+        let outcome = match c.verdict {
+            Verdict::Fail if name == c.verdict_on => Outcome::Failed,
+            Verdict::Inconclusive if name == c.verdict_on => Outcome::Skipped,
+            _ => Outcome::Passed,
+        };
         let (low, high) = (points(change.bounds.low), points(change.bounds.high));
         let out = format!("{} points, bounds {low} to {high}, {}", points(change.change), change.verdict.name());
-        let _ = writeln!(cases, "<system-out>{}</system-out></testcase>", escape(&out));
-    }
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"crucible compare\" \
-         tests=\"{tests}\" failures=\"{failures}\" skipped=\"{skipped}\">\n{cases}  </testsuite>\n</testsuites>\n"
-    )
+        Case { name, outcome, message: sentence(c), out }
+    };
+    formats::junit("crucible compare", &groups(c).map(case).collect::<Vec<_>>())
 }

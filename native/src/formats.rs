@@ -1,0 +1,123 @@
+//! How a result is printed, and what the forms for pull requests and CI servers have in common.
+
+use std::fmt::Write;
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// The whole document
+    Json,
+    /// For a pull request
+    Markdown,
+    /// Test cases for a CI server
+    Junit,
+}
+
+/// A cell of a Markdown table.
+#[must_use]
+pub fn markdown_cell(text: &str) -> String {
+    text.trim().replace('|', "\\|").replace(['\r', '\n'], " ")
+}
+
+/// A Markdown table; the first row is its head.
+#[must_use]
+pub fn markdown_table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        let _ = writeln!(text, "| {} |", row.each_ref().map(|c| markdown_cell(c)).join(" | "));
+        if number == 0 {
+            let _ = writeln!(text, "|{}", " --- |".repeat(N));
+        }
+    }
+    text
+}
+
+/// How a test case ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Well.
+    Passed,
+    /// Not well.
+    Failed,
+    /// It says nothing.
+    Skipped,
+}
+
+/// A test case of a JUnit file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it failed or was skipped.
+    pub message: String,
+    /// What it printed.
+    pub out: String,
+}
+
+/// A JUnit file of one suite, such as `crucible compare`.
+#[must_use]
+pub fn junit(suite: &str, cases: &[Case]) -> String {
+    let (suite, class) = (xml(suite), xml(&suite.replace(' ', ".")));
+    let count = |outcome: Outcome| cases.iter().filter(|c| c.outcome == outcome).count();
+    let mut body = String::new();
+    for case in cases {
+        let _ = write!(body, "    <testcase classname=\"{class}\" name=\"{}\">", xml(&case.name));
+        let message = xml(&case.message);
+        let _ = match case.outcome {
+            Outcome::Failed => write!(body, "<failure message=\"{message}\"/>"),
+            Outcome::Skipped => write!(body, "<skipped message=\"{message}\"/>"),
+            Outcome::Passed => Ok(()),
+        };
+        let _ = writeln!(body, "<system-out>{}</system-out></testcase>", xml(&case.out));
+    }
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{suite}\" tests=\"{}\" \
+         failures=\"{}\" skipped=\"{}\">\n{body}  </testsuite>\n</testsuites>\n",
+        cases.len(),
+        count(Outcome::Failed),
+        count(Outcome::Skipped)
+    )
+}
+
+/// Text in XML, in an element or an attribute. Characters that XML 1.0 does not know are replaced.
+fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\n' | '\t' | '\r' => out.push(c),
+            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_stays_text() {
+        let case = Case {
+            name: "<a & \"b\">\u{1}".into(),
+            outcome: Outcome::Failed,
+            message: "<script>".into(),
+            out: "]]>".into(),
+        };
+        let text = junit("crucible x", &[case]);
+        for part in ["&lt;a &amp; &quot;b&quot;&gt;\u{fffd}", "message=\"&lt;script&gt;\"", "]]&gt;", "failures=\"1\""]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(text.contains("classname=\"crucible.x\""), "{text}");
+        assert_eq!(markdown_table(&[["a|b".to_owned()], ["c\nd".to_owned()]]), "| a\\|b |\n| --- |\n| c d |\n");
+    }
+}

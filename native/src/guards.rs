@@ -1,0 +1,94 @@
+//! Guardrails over files: what training bundles, eval sets and their versions files say before any training.
+
+use crate::commands::eval::read_set;
+use crate::commands::guardrail::{read_versions, versions_beside};
+use crate::context::Context;
+use crate::error::CliResult;
+use crucible_core::config::{Config, Guardrails};
+use crucible_core::curriculum::exposure;
+use crucible_core::data::{BundleSet, Pool};
+use crucible_core::guardrails::pseudo_killers::{self, Tested};
+use crucible_core::guardrails::{Finding, dilution, eval_versions, false_negatives, leakage, pool_composition};
+use std::path::{Path, PathBuf};
+
+/// An eval set that was read, with what to call it.
+pub struct EvalSet {
+    /// Such as `the frozen eval`.
+    pub name: &'static str,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its bundles.
+    pub set: BundleSet,
+    /// Its versions file, where there is one.
+    pub versions: Option<PathBuf>,
+}
+
+/// What the frozen eval is called.
+pub const FROZEN: &str = "the frozen eval";
+/// What the organic holdout is called.
+pub const ORGANIC: &str = "the organic holdout";
+
+impl EvalSet {
+    /// Reads one; `versions` is its versions file, without it the one beside it where there is one.
+    ///
+    /// # Errors
+    /// A file that can't be read, and its faults.
+    pub fn read(name: &'static str, path: &Path, versions: Option<&Path>) -> CliResult<Self> {
+        let beside = || Some(versions_beside(path)).filter(|p| p.is_file());
+        let versions = versions.map(Path::to_owned).or_else(beside);
+        Ok(Self { name, path: path.to_owned(), set: read_set(path)?.0, versions })
+    }
+}
+
+/// G3, G12 and G13 on training bundles.
+#[must_use]
+pub fn of_bundles(set: &BundleSet, config: &Config) -> Vec<Finding> {
+    let settings = &config.guardrails;
+    let mut out = pool_composition::check(set, &config.curriculum.tier3_ratios);
+    out.push(false_negatives::check(set, settings.false_negative_share, settings.near_duplicate));
+    let mined = Tested::of_bundles(set);
+    out.extend(pseudo_killers::check(mined, "the organic pool", settings.pseudo_killer_share));
+    out
+}
+
+/// G1 on the sizes of their pools.
+#[must_use]
+pub fn dilution(set: &BundleSet, config: &Config) -> Option<Finding> {
+    let exposures = exposure::exposures(config, set.pool_counts().map(|n| n as u64));
+    let legacy = exposures.pools.iter().find(|p| p.pool == Pool::Legacy)?;
+    Some(dilution::check(legacy.expected?, config.training.steps))
+}
+
+/// G11 on training bundles and eval sets.
+#[must_use]
+pub fn leakage(train: &BundleSet, evals: &[EvalSet], settings: &Guardrails) -> Vec<Finding> {
+    let check = |e: &EvalSet| leakage::check(train, &e.set, e.name, settings.leakage_share, settings.near_duplicate);
+    evals.iter().map(check).collect()
+}
+
+/// G15 on an eval set that has a versions file.
+///
+/// # Errors
+/// The versions file can't be read.
+pub fn versions(eval: &EvalSet) -> CliResult<Option<Finding>> {
+    eval.versions.as_deref().map(|path| Ok(eval_versions::check(&read_versions(path)?, &eval.set))).transpose()
+}
+
+/// The eval sets that a configuration names. Training does without them, so one that can't be read is a warning.
+#[must_use]
+pub fn named_evals(config: &Config, ctx: &Context) -> Vec<EvalSet> {
+    let named = [(FROZEN, &config.data.frozen_eval), (ORGANIC, &config.data.organic_eval)];
+    let mut out = Vec::new();
+    for (name, path) in named {
+        let Some(path) = path.as_deref().map(Path::new) else { continue };
+        if !path.exists() {
+            ctx.reporter.detail(format!("G11: {} is not there yet", path.display()));
+            continue;
+        }
+        match EvalSet::read(name, path, None) {
+            Ok(eval) => out.push(eval),
+            Err(error) => ctx.reporter.warn(format!("{name} was not checked for leakage: {}", error.message)),
+        }
+    }
+    out
+}
