@@ -88,7 +88,7 @@ def pool_sizes(out):
     for bundle in lines(out / "pools.jsonl"):
         meta = bundle["metadata"]
         if meta.get("tier") == "tier3_adversarial":
-            organic, expanded = meta.get("source") == "organic", meta.get("expansion") or meta.get("source") == "tier3_expansion"
+            organic, expanded = meta.get("source") == "tier3_organic_miner", meta.get("expansion") or meta.get("source") == "tier3_expansion"
             sizes["organic" if organic else "expanded" if expanded else "legacy"] += 1
     return sizes
 

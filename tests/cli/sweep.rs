@@ -33,7 +33,7 @@ pub(crate) fn prepared() -> Dir {
         if bundle["metadata"]["tier"] == "tier3_adversarial" {
             hard += 1;
             match hard % 3 {
-                1 => bundle["metadata"]["source"] = "organic".into(),
+                1 => bundle["metadata"]["source"] = "tier3_organic_miner".into(),
                 2 => bundle["metadata"]["expansion"] = "tier3x".into(),
                 _ => {}
             }
