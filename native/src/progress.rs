@@ -5,6 +5,7 @@
 //! tears it, and indicatif's own `println` prints nothing where there is no terminal.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,8 @@ pub struct Reporter {
     bars: MultiProgress,
     terminal: bool,
     colour: bool,
+    /// Work inside other work: what it has warned of.
+    warned: Option<Arc<Mutex<BTreeSet<String>>>>,
 }
 
 impl Reporter {
@@ -42,13 +45,25 @@ impl Reporter {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let draw = terminal && level > Level::Quiet;
         let target = if draw { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { level, bars: MultiProgress::with_draw_target(target), terminal: draw, colour: terminal && !plain }
+        Self {
+            level,
+            bars: MultiProgress::with_draw_target(target),
+            terminal: draw,
+            colour: terminal && !plain,
+            warned: None,
+        }
     }
 
-    /// The same way for work inside other work: warnings and errors pass, bars and notes don't.
+    /// The same way for work inside other work, many times over: errors pass, each warning once, bars and notes not at all.
     #[must_use]
     pub fn within(&self) -> Self {
-        Self { level: Level::Quiet, terminal: false, ..self.clone() }
+        Self { level: Level::Quiet, terminal: false, warned: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// Whether this is work inside other work.
+    #[must_use]
+    pub fn is_within(&self) -> bool {
+        self.warned.is_some()
     }
 
     /// What the user may want to know.
@@ -67,6 +82,11 @@ impl Reporter {
 
     /// What is likely wrong and did not stop the work. `--quiet` keeps it.
     pub fn warn(&self, text: impl Display) {
+        if let Some(warned) = &self.warned
+            && !warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_string())
+        {
+            return;
+        }
         self.line("warning: ", "\u{1b}[1;33m", &text);
     }
 

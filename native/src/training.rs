@@ -453,7 +453,10 @@ impl Observer for RunFiles<'_> {
         self.say(&text);
         // A noisy loss spikes again and again: the terminal hears of each kind once, the log of all.
         if finding.level > Level::Ok && self.told.insert((finding.id.clone(), finding.level)) {
-            self.reporter.warn(format!("{text} (further ones go to train.log)"));
+            // Of many runs, not even that.
+            if !self.reporter.is_within() {
+                self.reporter.warn(format!("{text} (further ones go to train.log)"));
+            }
             let one = std::slice::from_ref(finding);
             webhook::tell(self.webhook.as_deref(), "train", one, false, &self.reporter);
         }
