@@ -123,9 +123,11 @@ def points(change):
     return f"{100 * change['mean']:+.1f} points ({100 * ci['low']:+.1f} to {100 * ci['high']:+.1f}; p {change['p']:.3f}, after Holm over the sweep {change['p_holm']:.3f})"
 
 
-def judged(change, sign):
-    """Does the change go the claimed way (+1 up, −1 down)?"""
+def judged(change, sign, picked=False):
+    """Does the change go the claimed way (+1 up, −1 down)? `picked`: it is the best of several, so Holm has to agree."""
     low, high = sorted((sign * change["ci95"]["low"], sign * change["ci95"]["high"]))
+    if low > 0 and picked and change["p_holm"] >= 0.05:
+        return "**open**: by its own interval it holds, but it was picked as the best of three, and Holm leaves it open"
     if low > 0:
         return "**holds**"
     if high < 0:
@@ -176,7 +178,7 @@ def section(data, root, corpus, title):
         f"| uncontrolled expansion dilutes: frozen tier3 falls against legacy alone | {points(dilution['retention_change'])} | "
         f"{judged(dilution['retention_change'], -1)} |",
         f"| pool ratios bring it back: the best of them ({controlled['name']}) against the pile | "
-        f"{points(controlled['retention_change'])} | {judged(controlled['retention_change'], 1)} |",
+        f"{points(controlled['retention_change'])} | {judged(controlled['retention_change'], 1, picked=True)} |",
         f"| 75/15/10 is the one to take | on the frontier in {100 * asked['p_on_frontier']:.0f} % of resamples; the frontier "
         f"is {', '.join(before['frontier'])} | {'**holds**' if asked['p_on_frontier'] > 0.95 else '**does not hold**' if asked['p_on_frontier'] < 0.05 else '**open**'} |",
     ]
@@ -220,10 +222,12 @@ control, and came back to 30.0 % with pool ratios; 75/15/10 was the ratio to tak
 
 This page asks the same of SemCor and CoarseWSD-20, with six seeds, intervals and a rule for each verdict: a claim **holds**
 when its 95 % interval lies on the claimed side of 0, it **does not hold** when the interval lies on the other side or leaves
-less than two points on the claimed one, and is **open** otherwise. Each claim was fixed beforehand and is judged by its own
-interval; beside it stands what p-value is left after Holm over all comparisons of the sweep. The organic holdout holds bundles
-that a model like these failed in at least three lineups of ten, so passing fewer than chance is what it is made of. Pass rates of other data and models are not comparable
-with the figures above; directions are. It is written by one command, on a plain machine in about a quarter of an hour:
+less than two points on the claimed one, and is **open** otherwise. A claim about the best of several conditions has to hold
+after Holm, too; the others were fixed beforehand and are judged by their own interval, beside which stands what p-value Holm
+leaves. The organic holdout holds bundles that a model like these failed in at least three lineups of ten, so passing fewer than
+chance is what it is made of. Pass rates of other data and models are not comparable with the figures above; directions are.
+
+It is written by one command, which took 35 minutes on 2026-11-24, on two cores that were busy with other work:
 
 ```sh
 cargo build --release
