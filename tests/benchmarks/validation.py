@@ -218,7 +218,7 @@ INTRO = """# Validation: what was claimed, asked again
 
 The project that Crucible grew from reported: frozen tier3 fell from 32.5 to 26.2 % when its hardest tier was expanded without
 control, and came back to 30.0 % with pool ratios; 75/15/10 was the ratio to take; the organic holdout fell from 31.5 to
-28.5 % between 10,000 and 20,000 steps; about 1.4 % of the candidates survived the lineups. One seed, no intervals.
+28.5 % between 10,000 and 20,000 steps; about 1.4 % of the candidates survived the lineups.
 
 This page asks the same of SemCor and CoarseWSD-20, with six seeds, intervals and a rule for each verdict: a claim **holds**
 when its 95 % interval lies on the claimed side of 0, it **does not hold** when the interval lies on the other side or leaves
