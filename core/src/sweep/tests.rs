@@ -129,12 +129,57 @@ fn flips_of_equal_settings_do_not_exceed_the_floor() {
     assert!(analysis.conditions[2].flips["frozen"].persistent > 0);
 }
 
+/// An outcome whose items pass as written: `+` passes; every item is a group of its own.
+fn written(condition: &str, seed: u64, passes: &str) -> Outcome {
+    let of = |truth: &str| -> Vec<Item<'static>> {
+        let mut items = items(condition, seed, truth, passes.len(), 0.5);
+        for (i, (item, sign)) in items.iter_mut().zip(passes.chars()).enumerate() {
+            item.margin = if sign == '+' { 0.1 } else { -0.1 };
+            item.tier = None;
+            item.group = Cow::Owned(format!("{truth} {i}"));
+        }
+        items
+    };
+    Outcome { condition: condition.to_owned(), seed, items: [of("frozen"), of("organic")] }
+}
+
+#[test]
+fn flips_are_those_counted_by_hand() {
+    let runs = [("a", 1, "++--"), ("a", 2, "+-+-"), ("b", 1, "-+--"), ("b", 2, "--++")];
+    let results = Results::new(&runs.map(|(c, s, p)| written(c, s, p))).expect("sound");
+    let flips = &analyse(&results, "a", [0.0, 0.0], &few()).conditions[1].flips["organic"];
+    // Seeds of the baseline: the second item falls, the third rises. Against it: one falls in each seed, one rises in one.
+    assert_eq!((flips.floor, flips.rates.negative, flips.rates.positive), (Some(0.25), 0.25, 0.125));
+    assert_eq!(
+        (flips.excess, flips.persistent, &flips.persistent_ids[..]),
+        (Some(0.0), 1, &["organic0".to_owned()][..])
+    );
+}
+
+#[test]
+fn seeds_and_items_are_both_drawn_again() {
+    // Seeds differ and items don't, then the other way round.
+    let seeds = Results::new(&[written("a", 1, "++++++++"), written("a", 2, "--------")]).expect("sound");
+    let of = |results: &Results| analyse(results, "a", [0.0, 0.0], &few()).conditions[0].generalisation.clone();
+    let m = of(&seeds);
+    assert_eq!((m.mean, m.ci95.low, m.ci95.high, m.item_error), (0.5, 0.0, 1.0, 0.0));
+    let items = Results::new(&[written("a", 1, "++++----"), written("a", 2, "++++----")]).expect("sound");
+    let m = of(&items);
+    // The standard error of a share of 8.
+    assert!((m.item_error - (0.25f64 / 8.0).sqrt()).abs() < 0.02 && m.std == Some(0.0), "{m:?}");
+    assert!(m.ci95.low <= 0.25 && m.ci95.high >= 0.75, "{m:?}");
+}
+
 #[test]
 fn what_can_not_be_set_side_by_side_is_refused() {
     assert_eq!(Results::new(&[]).err(), Some(ResultsError::Nothing));
     let mut some = outcomes(&[("a", 0.4, 0.4), ("b", 0.4, 0.4)], 2, 40);
     some[3].items[1].pop();
     assert!(matches!(Results::new(&some).err(), Some(ResultsError::OtherItems { truth: "organic", .. })));
+    let mut some = outcomes(&[("a", 0.4, 0.4), ("b", 0.4, 0.4)], 2, 40);
+    let more = some[3].items[0][0].clone();
+    some[3].items[0].push(Item { bundle_id: Cow::Borrowed("more"), ..more });
+    assert!(matches!(Results::new(&some).err(), Some(ResultsError::OtherItems { truth: "frozen", .. })));
     let mut some = outcomes(&[("a", 0.4, 0.4), ("b", 0.4, 0.4)], 2, 40);
     some.remove(1);
     let results = Results::new(&some).expect("one seed is left");
