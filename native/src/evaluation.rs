@@ -1,20 +1,28 @@
 //! One model on one eval set: what every command that scores does.
 
 use crate::checkpoint::Loaded;
-use crate::device;
 use crate::error::{CliError, CliResult};
 use crate::output::{self, AtomicFile};
-use crate::{io, scoreboards};
+use crate::{clock, device, io, scoreboards};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::data::{BundleSet, read_bundles};
-use crucible_core::eval::{self, EvalHeader, Inputs, Scoreboard};
+use crucible_core::embeddings::Embeddings;
+use crucible_core::eval::{self, EvalHeader, Inputs, Item, Scoreboard};
 use std::path::Path;
+
+/// The seed in the fingerprint, where nobody gives another.
+pub const SEED: u64 = 42;
+/// The eval set's version, likewise.
+pub const VERSION: &str = "1";
 
 /// An eval set and the SHA-256 of its file.
 pub struct EvalSet {
-    path: String,
-    set: BundleSet,
-    hash: [u8; 32],
+    /// The file, as the user named it.
+    pub path: String,
+    /// Its bundles.
+    pub set: BundleSet,
+    /// SHA-256 of its bytes.
+    pub hash: [u8; 32],
 }
 
 impl EvalSet {
@@ -28,10 +36,50 @@ impl EvalSet {
         let set = read_bundles(file.reader(), &name)?;
         Ok(Self { path: name, set, hash: file.sha256()? })
     }
+
+    /// What a scoreboard says of it.
+    #[must_use]
+    pub fn header(&self, seed: u64, version: &str) -> EvalHeader {
+        EvalHeader::of(&self.set, &self.path, &self.hash, seed, version)
+    }
 }
 
-/// Scores a model and writes the scoreboard, with its items beside it: both or neither. `named` is how the scoreboard names
-/// the checkpoint.
+/// Scores vectors of an eval set's events. `named` is how the scoreboard names the model that they are of.
+///
+/// # Errors
+/// A device that fails.
+pub fn scored<'a>(
+    set: &'a BundleSet,
+    eval_header: EvalHeader,
+    loaded: &Loaded,
+    named: &str,
+    embeddings: &Embeddings,
+    backend: Option<&GpuBackend>,
+) -> CliResult<(Scoreboard, Vec<Item<'a>>)> {
+    let scores = device::score(backend, set, embeddings)?;
+    let inputs = Inputs {
+        eval_header,
+        checkpoint: eval::Checkpoint { path: named.to_owned(), hash: loaded.hash.clone() },
+        model_conditions: loaded.conditions()?,
+        timestamp: clock::now(),
+        device: device::name(backend),
+    };
+    Ok((eval::scoreboard(set, embeddings, &scores, inputs), eval::items(set, &scores)))
+}
+
+/// Writes a scoreboard and its items: both or neither.
+///
+/// # Errors
+/// They can't be written.
+pub fn write(board: &Scoreboard, output: &Path, items: &[Item<'_>], items_path: &Path) -> CliResult<()> {
+    let mut file = AtomicFile::create(items_path)?;
+    eval::write_items(items, &mut file).map_err(|e| CliError::io("write", items_path, &e))?;
+    let board = AtomicFile::holding(output, output::json_text(board)?.as_bytes())?;
+    // The scoreboard last: where it is, its items are too.
+    output::commit_all([file, board])
+}
+
+/// All of it, with the items beside the scoreboard.
 ///
 /// # Errors
 /// Texts that can't be tokenised, a device that fails, outputs that can't be written.
@@ -40,31 +88,11 @@ pub fn evaluate(
     loaded: &Loaded,
     named: &str,
     backend: Option<&GpuBackend>,
-    timestamp: String,
     output: &Path,
-) -> CliResult<Scoreboard> {
-    let EvalSet { path, set, hash } = eval_set;
+) -> CliResult<()> {
+    let set = &eval_set.set;
     let corpus = loaded.tokenise(&set.events)?;
     let embeddings = device::embed_with(backend, &loaded.checkpoint.encoder, &corpus)?;
-    let scores = device::score(backend, set, &embeddings)?;
-    let items = eval::items(set, &scores);
-    let inputs = Inputs {
-        eval_header: EvalHeader::of(set, path, hash, SEED, VERSION),
-        checkpoint: eval::Checkpoint { path: named.to_owned(), hash: loaded.hash.clone() },
-        model_conditions: loaded.conditions()?,
-        timestamp,
-        device: device::name(backend),
-    };
-    let board = eval::scoreboard(set, &embeddings, &scores, inputs);
-    let items_path = scoreboards::items_beside(output);
-    let mut file = AtomicFile::create(&items_path)?;
-    eval::write_items(&items, &mut file).map_err(|e| CliError::io("write", &items_path, &e))?;
-    // The scoreboard last: where it is, its items are too.
-    output::commit_all([file, AtomicFile::holding(output, output::json_text(&board)?.as_bytes())?])?;
-    Ok(board)
+    let (board, items) = scored(set, eval_set.header(SEED, VERSION), loaded, named, &embeddings, backend)?;
+    write(&board, output, &items, &scoreboards::items_beside(output))
 }
-
-/// The seed in the fingerprint, as `crucible eval` has it by default.
-const SEED: u64 = 42;
-/// The eval set's version, likewise.
-const VERSION: &str = "1";

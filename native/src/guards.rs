@@ -1,9 +1,8 @@
 //! Guardrails over files: what training bundles, eval sets and their versions files say before any training.
 
-use crate::commands::eval::read_set;
-use crate::commands::guardrail::{read_versions, versions_beside};
 use crate::context::Context;
 use crate::error::CliResult;
+use crate::{evaluation, versions};
 use crucible_core::config::{Config, Guardrails};
 use crucible_core::curriculum::exposure;
 use crucible_core::data::{BundleSet, Pool};
@@ -29,14 +28,14 @@ pub const FROZEN: &str = "the frozen eval";
 pub const ORGANIC: &str = "the organic holdout";
 
 impl EvalSet {
-    /// Reads one; `versions` is its versions file, without it the one beside it where there is one.
+    /// Reads one; `versions_file` is its versions file, without it the one beside it where there is one.
     ///
     /// # Errors
     /// A file that can't be read, and its faults.
-    pub fn read(name: &'static str, path: &Path, versions: Option<&Path>) -> CliResult<Self> {
-        let beside = || Some(versions_beside(path)).filter(|p| p.is_file());
-        let versions = versions.map(Path::to_owned).or_else(beside);
-        Ok(Self { name, path: path.to_owned(), set: read_set(path)?.0, versions })
+    pub fn read(name: &'static str, path: &Path, versions_file: Option<&Path>) -> CliResult<Self> {
+        let beside = || Some(versions::beside(path)).filter(|p| p.is_file());
+        let versions = versions_file.map(Path::to_owned).or_else(beside);
+        Ok(Self { name, path: path.to_owned(), set: evaluation::EvalSet::read(path)?.set, versions })
     }
 }
 
@@ -71,7 +70,7 @@ pub fn leakage(train: &BundleSet, evals: &[EvalSet], settings: &Guardrails) -> V
 /// # Errors
 /// The versions file can't be read.
 pub fn versions(eval: &EvalSet) -> CliResult<Option<Finding>> {
-    eval.versions.as_deref().map(|path| Ok(eval_versions::check(&read_versions(path)?, &eval.set))).transpose()
+    eval.versions.as_deref().map(|path| Ok(eval_versions::check(&versions::read(path)?, &eval.set))).transpose()
 }
 
 /// The eval sets that a configuration names. Training does without them, so one that can't be read is a warning.

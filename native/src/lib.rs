@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod context;
 pub mod device;
@@ -26,6 +27,7 @@ pub mod table;
 pub mod training;
 pub mod trials;
 pub mod vectors;
+pub mod versions;
 pub mod webhook;
 
 use clap::Parser;

@@ -97,6 +97,17 @@ pub fn check_writable(path: &Path) -> CliResult<()> {
     temporary(above, path, None).map(drop).map_err(|e| CliError::io("write", path, &e))
 }
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// The folder can't be written.
+pub fn remove_file(path: &Path) -> CliResult<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(CliError::io("remove", path, &e)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes temporary files that a killed process left beside `path`. Only for files that nobody else writes meanwhile.
 ///
 /// # Errors

@@ -6,6 +6,19 @@
 use crate::error::CliError;
 use crucible_core::config::Override;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// A flag that names a file, for a key of the configuration.
+#[must_use]
+pub fn of_path(flag: &str, key: &str, path: &Path) -> Override {
+    Override::named(flag, key, &serde_json::Value::String(path.display().to_string()).to_string())
+}
+
+/// `path` from the root on; as it is, where that can't be told.
+#[must_use]
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
 
 /// Splits arguments into those for clap and the dotted ones, in order. What follows a lone `--` is left alone.
 ///

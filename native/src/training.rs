@@ -25,7 +25,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -113,6 +113,12 @@ pub struct Summary {
 /// # Errors
 /// Exit status 6 with what stopped it.
 pub fn check_before(config: &Config, set: &BundleSet, ctx: &Context) -> CliResult<Report> {
+    judge_before(find_before(config, set, ctx), config, ctx)
+}
+
+/// What those guardrails find: the same for every seed.
+#[must_use]
+pub fn find_before(config: &Config, set: &BundleSet, ctx: &Context) -> Vec<Finding> {
     let mut findings = guardrails::configuration::check(config);
     findings.extend(guards::of_bundles(set, config));
     findings.extend(guards::dilution(set, config));
@@ -126,6 +132,14 @@ pub fn check_before(config: &Config, set: &BundleSet, ctx: &Context) -> CliResul
             }
         }
     }
+    findings
+}
+
+/// Prints them and tells whom it concerns; an error if one stops the run.
+///
+/// # Errors
+/// As [`check_before`].
+pub fn judge_before(findings: Vec<Finding>, config: &Config, ctx: &Context) -> CliResult<Report> {
     let report = Report::judge(findings, config.guardrails.block_on_critical, &config.guardrails.overrides);
     let stops = config.guardrails.enabled && report.stops;
     webhook::tell(config.guardrails.webhook.as_deref(), "train", &report.findings, stops, &ctx.reporter);
@@ -236,8 +250,8 @@ pub fn run_seed_on(
     output::create_folder(dir)?;
     if !resume {
         // Else a stop before the first save would be resumed from what an earlier run left.
-        remove(&state_path)?;
-        remove(&dir.join(CHECKPOINT))?;
+        output::remove_file(&state_path)?;
+        output::remove_file(&dir.join(CHECKPOINT))?;
     }
     WRITTEN.iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
     let mut own = seen_from(config, dir);
@@ -296,7 +310,7 @@ pub fn run_seed_on(
         drop(outcome);
         checkpoint_sha256 = Some(hex(&Sha256::digest(&bytes)));
         output::write_file(&dir.join(CHECKPOINT), &bytes)?;
-        remove(&state_path)?;
+        output::remove_file(&state_path)?;
     } else if until == Some(step) {
         write_at_step(dir, step, outcome.state.exported(), inputs, seed)?;
     }
@@ -335,9 +349,7 @@ fn seen_from(config: &Config, dir: &Path) -> Config {
         return config::seen_from(config, inside);
     }
     let mut config = config.clone();
-    let Config { data, model, .. } = &mut config;
-    let paths = [&mut data.events, &mut data.bundles, &mut data.frozen_eval, &mut data.organic_eval];
-    for path in paths.into_iter().chain([&mut model.tokenizer_file]).flatten() {
+    for path in config.input_paths_mut() {
         *path = here.join(&*path).to_string_lossy().into_owned();
     }
     config
@@ -348,14 +360,7 @@ fn seen_from(config: &Config, dir: &Path) -> Config {
 /// # Errors
 /// The folder can't be written.
 pub fn tidy_finished(dir: &Path) -> CliResult<()> {
-    remove(&dir.join(STATE))
-}
-
-fn remove(path: &Path) -> CliResult<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(CliError::io("remove", path, &e)),
-        _ => Ok(()),
-    }
+    output::remove_file(&dir.join(STATE))
 }
 
 fn internal(e: crucible_core::encoder::EncoderError) -> CliError {

@@ -13,11 +13,12 @@ use crate::training::{self, CHECKPOINT, Inputs, Span};
 use crate::{device, io, output};
 use crucible_core::config::Config;
 use crucible_core::data::read_bundles;
+use crucible_core::guardrails::Finding;
 use crucible_core::sweep::{Evaluation, Trial, Truth, read_plan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufReader, ErrorKind};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -108,13 +109,14 @@ pub struct Runner<'a> {
     ctx: &'a Context,
     inputs: Mutex<Vec<(String, Arc<Inputs>)>>,
     evals: Mutex<Vec<(String, Arc<EvalSet>)>>,
+    found: Mutex<Vec<(String, Arc<Vec<Finding>>)>>,
 }
 
 impl<'a> Runner<'a> {
     /// Of the plan in `root`.
     #[must_use]
     pub fn new(root: &'a Path, stop: &'a Stop, ctx: &'a Context) -> Self {
-        Self { root, stop, ctx, inputs: Mutex::default(), evals: Mutex::default() }
+        Self { root, stop, ctx, inputs: Mutex::default(), evals: Mutex::default(), found: Mutex::default() }
     }
 
     /// Runs a trial to its end, from wherever it is. `said` hears what it is at.
@@ -129,7 +131,7 @@ impl<'a> Runner<'a> {
                 .advise("wait for it, or end it")
         })?;
         let path = dir.join(ERROR);
-        remove(&path)?;
+        output::remove_file(&path)?;
         let ended = self.run_locked(trial, &dir, said);
         if let Err(error) = &ended {
             let failure = Failure {
@@ -173,7 +175,7 @@ impl<'a> Runner<'a> {
             output::remove_leftovers(&model)?;
             if !model.exists() {
                 if !checked {
-                    training::check_before(config, &inputs.set, self.ctx)?;
+                    training::judge_before(self.found(config, &inputs)?.to_vec(), config, self.ctx)?;
                     checked = true;
                 }
                 said("training");
@@ -214,7 +216,7 @@ impl<'a> Runner<'a> {
             output::remove_leftovers(&board)?;
             output::remove_leftovers(&crate::scoreboards::items_beside(&board))?;
             let set = self.eval_set(path)?;
-            evaluation::evaluate(&set, &loaded, &named, backend.as_ref(), crate::commands::eval::now(), &board)?;
+            evaluation::evaluate(&set, &loaded, &named, backend.as_ref(), &board)?;
         }
         Ok(())
     }
@@ -227,6 +229,14 @@ impl<'a> Runner<'a> {
             let set = read_bundles(&mut io::open(Path::new(bundles))?, bundles)?;
             Inputs::prepare(set, config)
         })
+    }
+
+    /// What guardrails find before training: the same for all seeds of a condition.
+    fn found(&self, config: &Config, inputs: &Inputs) -> CliResult<Arc<Vec<Finding>>> {
+        let mut all_seeds = config.clone();
+        all_seeds.experiment.seeds.clear();
+        let key = serde_json::to_string(&all_seeds).unwrap_or_default();
+        cached(&self.found, &key, || Ok(training::find_before(config, &inputs.set, self.ctx)))
     }
 
     fn eval_set(&self, path: &str) -> CliResult<Arc<EvalSet>> {
@@ -317,11 +327,4 @@ fn locked_soon(dir: &Path) -> CliResult<Option<File>> {
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(None)
-}
-
-fn remove(path: &Path) -> CliResult<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(CliError::io("remove", path, &e)),
-        _ => Ok(()),
-    }
 }

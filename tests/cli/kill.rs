@@ -1,12 +1,12 @@
 //! Trainings that are killed at any moment: what they leave is enough to end in the same bytes.
 
-use crate::util::Dir;
+use crate::util::{Dir, kill_moments};
 use crucible_core::rng::Stream;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Kills that must have happened.
 const KILLS: usize = 20;
@@ -110,10 +110,7 @@ fn first_difference(a: &[u8], b: &[u8]) -> String {
 #[test]
 #[expect(clippy::print_stdout, reason = "a seed is of use only when it is known")]
 fn killed_and_resumed_runs_end_in_the_bytes_of_one_that_was_left_alone() {
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64;
-    let seed = std::env::var("CRUCIBLE_KILL_SEED").map_or_else(|_| clock(), |seed| seed.parse().expect("a number"));
-    println!("CRUCIBLE_KILL_SEED={seed} draws these moments again");
-    let mut stream = Stream::new(seed, "kill", 0);
+    let (mut stream, seed) = kill_moments("kill");
     let dir = prepared();
     let started = Instant::now();
     assert!(!killed(&dir, None));

@@ -22,7 +22,9 @@ mod lost;
 mod mine;
 mod pool;
 mod pool_lineups;
+#[cfg(unix)]
 mod slurm;
+#[cfg(unix)]
 mod sweep;
 mod util;
 mod vectors;

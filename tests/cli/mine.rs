@@ -253,10 +253,10 @@ fn flags_that_make_no_sense_are_refused() {
 #[cfg(unix)]
 mod kill {
     use super::*;
-    use crucible_core::rng::Stream;
+    use crate::util::kill_moments;
     use std::os::unix::process::ExitStatusExt;
     use std::process::Stdio;
-    use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+    use std::time::{Duration, Instant};
 
     /// Kills that must have happened, and how often the run starts over.
     const KILLS: usize = 6;
@@ -303,12 +303,8 @@ mod kill {
     }
 
     #[test]
-    #[expect(clippy::print_stdout, reason = "a seed is of use only when it is known")]
     fn a_run_that_was_killed_ends_in_the_bytes_of_one_that_was_left_alone() {
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64;
-        let seed = std::env::var("CRUCIBLE_KILL_SEED").map_or_else(|_| clock(), |s| s.parse().expect("a number"));
-        println!("CRUCIBLE_KILL_SEED={seed} draws these moments again");
-        let mut stream = Stream::new(seed, "kill mine", 0);
+        let (mut stream, seed) = kill_moments("kill mine");
         let dir = prepared();
         let started = Instant::now();
         assert!(!killed(&dir, None));

@@ -1,13 +1,12 @@
 //! Sweeps: what they leave, that nothing is done twice, that nothing is lost, whoever kills them.
 
-use crate::util::{Dir, finish};
-use crucible_core::rng::Stream;
+use crate::util::{Dir, finish, kill_moments};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Kills that must have happened.
 const KILLS: usize = 50;
@@ -240,10 +239,7 @@ fn a_scheduler_that_wants_its_machine_back_gets_75_and_nothing_is_lost() {
 #[test]
 #[expect(clippy::print_stdout, reason = "a seed is of use only when it is known")]
 fn a_sweep_that_is_killed_at_any_moment_ends_in_the_bytes_of_one_that_was_left_alone() {
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64;
-    let seed = std::env::var("CRUCIBLE_KILL_SEED").map_or_else(|_| clock(), |seed| seed.parse().expect("a number"));
-    println!("CRUCIBLE_KILL_SEED={seed} draws these moments again");
-    let mut stream = Stream::new(seed, "kill a sweep", 0);
+    let (mut stream, seed) = kill_moments("kill a sweep");
     let dir = prepared();
     // Trials that are evaluated on their way: training, evaluating and writing are all there to be hit.
     let args = ["sweep", "steps", "--steps", "100,250,400", "--seeds", "1,2", "--parallel", "2", "--quiet"];

@@ -1,7 +1,9 @@
 //! A folder for each test, and a builder of commands that run in it.
 
+use crucible_core::rng::Stream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A test's own folder; it is removed in the end.
 pub(crate) struct Dir(tempfile::TempDir);
@@ -48,6 +50,15 @@ impl Dir {
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         finish(&mut self.command(args))
     }
+}
+
+/// What draws the moments of kills: of `CRUCIBLE_KILL_SEED`, else of the clock. Its seed is printed, and comes second.
+#[expect(clippy::print_stdout, reason = "a seed is of use only when it is known")]
+pub(crate) fn kill_moments(purpose: &str) -> (Stream, u64) {
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64;
+    let seed = std::env::var("CRUCIBLE_KILL_SEED").map_or_else(|_| clock(), |seed| seed.parse().expect("a number"));
+    println!("CRUCIBLE_KILL_SEED={seed} draws these moments again");
+    (Stream::new(seed, purpose, 0), seed)
 }
 
 /// Runs a command to its end.

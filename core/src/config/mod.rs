@@ -57,6 +57,14 @@ pub struct Config {
     pub tracking: Tracking,
 }
 
+impl Config {
+    /// Paths of all files that are read, where they are set.
+    pub fn input_paths_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let Data { events, bundles, frozen_eval, organic_eval } = &mut self.data;
+        [events, bundles, frozen_eval, organic_eval, &mut self.model.tokenizer_file].into_iter().flatten()
+    }
+}
+
 /// Input files. Paths are relative to the file that names them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

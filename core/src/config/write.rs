@@ -30,20 +30,13 @@ pub fn to_annotated_yaml(leaves: &[Leaf]) -> String {
 #[must_use]
 pub fn seen_from(config: &Config, folder: &Path) -> Config {
     let mut config = config.clone();
-    let Config { data, model, experiment, .. } = &mut config;
-    let paths = [
-        &mut data.events,
-        &mut data.bundles,
-        &mut data.frozen_eval,
-        &mut data.organic_eval,
-        &mut model.tokenizer_file,
-        &mut experiment.output_dir,
-    ];
-    for path in paths.into_iter().flatten() {
+    let see = |path: &mut String| {
         if let Some(seen) = relative(Path::new(path), folder) {
             *path = seen.to_string_lossy().into_owned();
         }
-    }
+    };
+    config.input_paths_mut().for_each(see);
+    config.experiment.output_dir.iter_mut().for_each(see);
     config
 }
 

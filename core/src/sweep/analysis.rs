@@ -4,6 +4,7 @@ use super::crossed::{Crossed, Drawn, Points};
 use super::flips::{Flips, flips};
 use super::pareto::{Ellipse, Hypervolume, Point, ellipse, frontier, hypervolume, knee};
 use super::results::{Results, Truth};
+use super::spread::Spread;
 use crate::eval::{Interval, quantile};
 use crate::lexical::hash;
 use schemars::JsonSchema;
@@ -152,14 +153,16 @@ pub fn analyse(results: &Results, baseline: &str, chance: [f64; 2], settings: &S
     let on = frontier(&points);
     let on_again: Vec<Vec<bool>> = resamples.iter().map(|r| frontier(r)).collect();
     let measured = |c: usize, axis: usize| {
-        let seeds: Vec<f64> = by_seed.iter().map(|p| p[c][axis]).collect();
+        let spread = |points: &[Points]| Spread::of(&points.iter().map(|p| p[c][axis]).collect::<Vec<_>>());
+        let seeds = spread(&by_seed);
+        let of = |number: fn(&Spread) -> f64| seeds.as_ref().map_or(f64::NAN, number);
         Measured {
             mean: points[c][axis],
-            std: deviation(&seeds).filter(|_| seeds.len() > 1),
-            min: seeds.iter().copied().fold(f64::INFINITY, f64::min),
-            max: seeds.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            std: seeds.as_ref().and_then(|s| s.std),
+            min: of(|s| s.min),
+            max: of(|s| s.max),
             ci95: interval(resamples.iter().map(|r| r[c][axis])),
-            item_error: deviation(&by_items.iter().map(|r| r[c][axis]).collect::<Vec<_>>()).unwrap_or(0.0),
+            item_error: spread(&by_items).and_then(|s| s.std).unwrap_or(0.0),
         }
     };
     let difference = |c: usize, axis: usize| {
@@ -214,13 +217,6 @@ fn interval(values: impl Iterator<Item = f64>) -> Interval {
     sorted.sort_unstable_by(f64::total_cmp);
     let at = |p: f64| quantile(&sorted, p).unwrap_or(f64::NAN);
     Interval { low: at((1.0 - LEVEL) / 2.0), high: at(f64::midpoint(1.0, LEVEL)), level: LEVEL, method: METHOD.into() }
-}
-
-/// Sample standard deviation; 0 of one value.
-fn deviation(values: &[f64]) -> Option<f64> {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (n > 0.0).then(|| (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt())
 }
 
 /// S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979) 65–70.

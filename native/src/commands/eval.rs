@@ -5,12 +5,11 @@ mod guarded;
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::evaluation::{self, EvalSet, SEED, VERSION};
 use crate::exit::Exit;
-use crate::output::{self, AtomicFile};
 use crate::training::describe;
-use crate::{device, io, scoreboards, table, webhook};
-use crucible_core::data::{BundleSet, read_bundles};
-use crucible_core::eval::{self, BaselineComparison, Change, EvalHeader, Inputs, Item, Scoreboard, Summary};
+use crate::{device, output, scoreboards, table, webhook};
+use crucible_core::eval::{self, BaselineComparison, Change, Item, Scoreboard, Summary};
 use crucible_core::guardrails::{Finding, Level, fingerprint};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -56,10 +55,10 @@ pub struct Args {
     #[arg(long)]
     pub allow_fingerprint_mismatch: bool,
     /// Seed in the fingerprint; it also draws the sample for the health of the vector space
-    #[arg(long, default_value_t = 42)]
+    #[arg(long, default_value_t = SEED)]
     pub seed: u64,
     /// The eval set's own version, written into the scoreboard
-    #[arg(long, value_name = "TEXT", default_value = "1")]
+    #[arg(long, value_name = "TEXT", default_value = VERSION)]
     pub eval_version: String,
     /// Accepted for older scripts: this kind of model needs no batches
     #[arg(long, value_name = "N", hide_short_help = true)]
@@ -81,12 +80,12 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let settings = baseline.as_ref().map(|_| guarded::settings(args, ctx)).transpose()?;
     let mut stopped = false;
 
-    let (loaded, set) = rayon::join(|| Loaded::read(&args.checkpoint), || read_set(&args.eval_set));
-    let ((set, file_hash), loaded) = (set?, loaded?);
+    let (loaded, set) = rayon::join(|| Loaded::read(&args.checkpoint), || EvalSet::read(&args.eval_set));
+    let (eval_set, loaded) = (set?, loaded?);
     let read = started.elapsed();
 
-    let eval_path = args.eval_set.display().to_string();
-    let eval_header = EvalHeader::of(&set, &eval_path, &file_hash, args.seed, &args.eval_version);
+    let set = &eval_set.set;
+    let eval_header = eval_set.header(args.seed, &args.eval_version);
     if let (Some(path), Some(baseline)) = (&args.baseline_scoreboard, &baseline) {
         // Before the work: what can't be compared ends here, with nothing written.
         let (finding, _) = fingerprint::check(&eval_header, &baseline.eval_header, args.allow_fingerprint_mismatch);
@@ -106,16 +105,8 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let embedded = clock.elapsed();
 
     let clock = Instant::now();
-    let scores = device::score(backend.as_ref(), &set, &embeddings)?;
-    let items = eval::items(&set, &scores);
-    let inputs = Inputs {
-        eval_header,
-        checkpoint: eval::Checkpoint { path: args.checkpoint.display().to_string(), hash: loaded.hash.clone() },
-        model_conditions: loaded.conditions()?,
-        timestamp: now(),
-        device: device::name(backend.as_ref()),
-    };
-    let mut board = eval::scoreboard(&set, &embeddings, &scores, inputs);
+    let named = args.checkpoint.display().to_string();
+    let (mut board, items) = evaluation::scored(set, eval_header, &loaded, &named, &embeddings, backend.as_ref())?;
     if let (Some(path), Some(baseline)) = (&args.baseline_scoreboard, &baseline) {
         let before = baseline_items(path, ctx);
         let pair = before.as_deref().map(|before| (items.as_slice(), before));
@@ -131,10 +122,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     }
     let scored = clock.elapsed();
 
-    // The scoreboard last: where it is, its items are too.
-    let items = write_items(&items_path, &items)?;
-    let scoreboard = AtomicFile::holding(&args.output, output::json_text(&board)?.as_bytes())?;
-    output::commit_all([items, scoreboard])?;
+    evaluation::write(&board, &args.output, &items, &items_path)?;
     if let Some(settings) = &settings {
         webhook::tell(settings.webhook.as_deref(), "eval", &board.guardrails, stopped, &ctx.reporter);
     }
@@ -201,13 +189,6 @@ fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
     output::check_writable(items)
 }
 
-/// The eval set, and the SHA-256 of its file.
-pub(crate) fn read_set(path: &Path) -> CliResult<(BundleSet, [u8; 32])> {
-    let mut file = io::open_hashed(path)?;
-    let set = read_bundles(file.reader(), &path.display().to_string())?;
-    Ok((set, file.sha256()?))
-}
-
 /// The items beside a baseline, for the flips. A scoreboard says enough without them.
 fn baseline_items(scoreboard: &Path, ctx: &Context) -> Option<Vec<Item<'static>>> {
     let path = scoreboards::items_beside(scoreboard);
@@ -223,18 +204,6 @@ fn baseline_items(scoreboard: &Path, ctx: &Context) -> Option<Vec<Item<'static>>
 pub(super) fn mismatch(path: &Path, finding: &Finding) -> CliError {
     let message = format!("{} {} against {}: {}", finding.id, finding.name, path.display(), finding.message);
     CliError::new(Exit::Fingerprint, message).advise(finding.advice.clone())
-}
-
-/// The time of day, UTC, to the second.
-pub(crate) fn now() -> String {
-    let now = jiff::Timestamp::now();
-    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
-}
-
-fn write_items(path: &Path, items: &[Item<'_>]) -> CliResult<AtomicFile> {
-    let mut file = AtomicFile::create(path)?;
-    eval::write_items(items, &mut file).map_err(|e| CliError::io("write", path, &e))?;
-    Ok(file)
 }
 
 /// What fell beyond the threshold, in words.
@@ -336,11 +305,5 @@ mod tests {
         for bad in ["2", "-0.1", "NaN", "x", ""] {
             assert!(share(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn times_are_utc_to_the_second() {
-        let now = now();
-        assert!(now.len() == "2026-01-01T00:00:00Z".len() && now.ends_with('Z'), "{now}");
     }
 }

@@ -7,8 +7,6 @@ mod present;
 mod runs;
 mod version;
 
-pub(crate) use version::{beside as versions_beside, read as read_versions};
-
 use crate::context::Context;
 use crate::error::CliResult;
 use crate::exit::Exit;

@@ -221,7 +221,7 @@ fn finish(
             quarantined,
             suspects: suspects.map(|s| s.len()),
             seconds: state.seconds,
-            timestamp: super::eval::now(),
+            timestamp: crate::clock::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
     );

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::io;
+use crate::overrides::{absolute, of_path};
 use crate::signals::Stop;
 use crate::training::{self, CHECKPOINT, Inputs, Summary};
 use crucible_core::config::Override;
@@ -70,11 +71,7 @@ pub struct Args {
 impl Args {
     fn overrides(&self) -> Vec<Override> {
         let list = |text: &String| format!("[{text}]");
-        let absolute = |p: &PathBuf| std::path::absolute(p).unwrap_or_else(|_| p.clone()).display().to_string();
-        let quoted = |p: &PathBuf| serde_json::Value::String(absolute(p)).to_string();
         let flags = [
-            ("--bundles", "data.bundles", self.bundles.as_ref().map(quoted)),
-            ("--output-dir", "experiment.output_dir", self.output_dir.as_ref().map(quoted)),
             ("--steps", "training.steps", self.steps.clone()),
             ("--batch-size", "training.batch_size", self.batch_size.clone()),
             ("--lr", "training.learning_rate", self.lr.clone()),
@@ -89,7 +86,11 @@ impl Args {
             ("--check-guardrails", "guardrails.enabled", self.check_guardrails.then(|| "true".to_owned())),
             ("--guardrail-override", "guardrails.overrides", self.guardrail_override.as_ref().map(list)),
         ];
-        flags.into_iter().filter_map(|(flag, path, v)| Some(Override::named(flag, path, &v?))).collect()
+        let files =
+            [("--bundles", "data.bundles", &self.bundles), ("--output-dir", "experiment.output_dir", &self.output_dir)];
+        let files =
+            files.into_iter().filter_map(|(flag, key, path)| Some(of_path(flag, key, &absolute(path.as_ref()?))));
+        files.chain(flags.into_iter().filter_map(|(flag, path, v)| Some(Override::named(flag, path, &v?)))).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Planned, planned};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::overrides::{absolute, of_path};
 use crucible_core::config::{Config, Override};
 use crucible_core::sweep::Conditions;
 use std::path::{Path, PathBuf};
@@ -65,15 +66,15 @@ pub struct Common {
 
 impl Common {
     fn overrides(&self) -> Vec<Override> {
-        let path = |p: &PathBuf| serde_json::Value::String(p.display().to_string()).to_string();
-        let flags = [
-            ("--bundles", "data.bundles", self.bundles.as_ref().map(path)),
-            ("--frozen-eval", "data.frozen_eval", self.frozen_eval.as_ref().map(path)),
-            ("--organic-eval", "data.organic_eval", self.organic_eval.as_ref().map(path)),
-            ("--output-dir", "experiment.output_dir", self.output_dir.as_ref().map(path)),
-            ("--seeds", "sweep.seeds", self.seeds.as_ref().map(|text| format!("[{text}]"))),
+        let files = [
+            ("--bundles", "data.bundles", &self.bundles),
+            ("--frozen-eval", "data.frozen_eval", &self.frozen_eval),
+            ("--organic-eval", "data.organic_eval", &self.organic_eval),
+            ("--output-dir", "experiment.output_dir", &self.output_dir),
         ];
-        flags.into_iter().filter_map(|(flag, key, value)| Some(Override::named(flag, key, &value?))).collect()
+        let files = files.into_iter().filter_map(|(flag, key, path)| Some(of_path(flag, key, path.as_ref()?)));
+        let seeds = self.seeds.as_ref().map(|text| Override::named("--seeds", "sweep.seeds", &format!("[{text}]")));
+        files.chain(seeds).collect()
     }
 
     /// The seeds: the sweep's, else the experiment's.
@@ -91,7 +92,7 @@ impl Common {
     /// The configuration, with absolute paths: a trial may run elsewhere.
     fn config(&self, more: &[Override], bundles: bool, ctx: &Context) -> CliResult<Config> {
         let mut config = ctx.resolved_with(&[self.overrides(), more.to_vec()].concat())?.config;
-        let data = &mut config.data;
+        let data = &config.data;
         let needed = [(bundles, &data.bundles, "data.bundles", "--bundles FILE")];
         if let Some((.., key, flag)) = needed.iter().find(|(needed, value, ..)| *needed && value.is_none()) {
             return Err(CliError::usage(format!("{key} is not set")).advise(format!("give {flag}")));
@@ -100,27 +101,14 @@ impl Common {
             let message = "neither data.frozen_eval nor data.organic_eval is set: a sweep would measure nothing";
             return Err(CliError::usage(message).advise("give --frozen-eval FILE and --organic-eval FILE"));
         }
-        let model = &mut config.model;
-        let paths = [
-            &mut data.events,
-            &mut data.bundles,
-            &mut data.frozen_eval,
-            &mut data.organic_eval,
-            &mut model.tokenizer_file,
-        ];
-        for path in paths.into_iter().flatten() {
-            *path = absolute(Path::new(path));
-        }
+        config.input_paths_mut().for_each(|path| *path = absolute(Path::new(path)).display().to_string());
+        let data = &config.data;
         for path in [&data.bundles, &data.frozen_eval, &data.organic_eval].into_iter().flatten() {
             // Hours later would be too late.
             crate::io::open(Path::new(path))?;
         }
         Ok(config)
     }
-}
-
-fn absolute(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// Arguments of `sweep ratio`.
@@ -196,7 +184,7 @@ impl Ablation {
                 return Err(CliError::usage(message).advise("such as --conditions old:old.jsonl,new:new.jsonl"));
             };
             crate::io::open(Path::new(file))?;
-            named.push((name.to_owned(), absolute(Path::new(file))));
+            named.push((name.to_owned(), absolute(Path::new(file)).display().to_string()));
         }
         let steps = self.steps.as_ref().map(|text| Override::named("--steps", "training.steps", text));
         let config = self.common.config(&steps.into_iter().collect::<Vec<_>>(), false, ctx)?;
