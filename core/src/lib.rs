@@ -22,6 +22,7 @@ pub mod neighbours;
 pub mod parallel;
 pub mod pools;
 pub mod probe;
+pub mod report;
 pub mod rng;
 pub mod sample;
 pub mod stats;

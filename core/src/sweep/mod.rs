@@ -15,8 +15,10 @@ mod spread;
 mod tests;
 
 pub use analysis::{Analysis, Choice, ConditionAnalysis, Difference, Measured, Settings, analyse};
+pub(crate) use analysis::interval as interval_of;
 pub use flips::{FlipRates, Flips};
 pub use pareto::{Ellipse, Hypervolume, Point};
+pub(crate) use pareto::{ellipse as ellipse_of, frontier as frontier_of, knee as knee_of};
 pub use plan::{Conditions, Evaluation, Kind, PlanError, Trial, plan, read_plan};
 pub use results::{Outcome, Results, ResultsError, Truth};
 pub use spread::{ConditionBoards, SeedBoard, Spread, SweepScoreboard, sweep_scoreboard};
