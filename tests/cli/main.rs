@@ -23,6 +23,8 @@ mod mine;
 mod pool;
 mod pool_lineups;
 #[cfg(unix)]
+mod report;
+#[cfg(unix)]
 mod slurm;
 #[cfg(unix)]
 mod sweep;

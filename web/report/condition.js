@@ -61,6 +61,8 @@ function worst(c) {
   return made.length ? made : [noItems()];
 }
 
+const plainly = (text) => Object.entries(TIER_WORDS).reduce((t, [name, words]) => t.replace(name, words), text).replace("all items", "all bundles");
+
 function flipsPanel(c) {
   if (c === report.baseline || report.baseline === null) return [el("p", { class: "empty" }, report.baseline === null ? "There is nothing to compare with: give --baseline a condition or a scoreboard." : "This is the baseline; flips are counted against it. Choose another condition.")];
   const base = report.conditions[report.baseline].name;
@@ -69,7 +71,7 @@ function flipsPanel(c) {
   if (analysed) {
     const rows = Object.entries(analysed.flips).map(([truth, flips]) => ({ truth, flips }));
     made.push(plainTable(`Flips against ${base}`, [
-      { name: "Eval", value: (r) => r.truth, show: (r) => (r.truth === "frozen" ? report.analysis.retention_of : report.analysis.generalisation_of) },
+      { name: "Eval", value: (r) => r.truth, show: (r) => (r.truth === "frozen" ? plainly(report.analysis.retention_of) : plainly(report.analysis.generalisation_of)) },
       { name: "Lost", number: true, title: "share of bundles that pass under the baseline and fail here, mean over seeds", value: (r) => r.flips.rates.negative, show: (r) => percent(r.flips.rates.negative) },
       { name: "Gained", number: true, value: (r) => r.flips.rates.positive, show: (r) => percent(r.flips.rates.positive) },
       { name: "Noise of seeds", number: true, title: MEANINGS.floor, value: (r) => r.flips.floor, show: (r) => percent(r.flips.floor) },

@@ -44,7 +44,7 @@ function dilutionChart(rows) {
       const conditions = [...new Set(rows.map((r) => r.c))];
       const row = 24;
       const names = Math.min(200, Math.max(90, d3.max(conditions, (c) => report.conditions[c].name.length) * 7.5 + 10));
-      const x = d3.scaleSymlog([0, Math.max(60, d3.max(rows, (r) => Math.max(r.expected ?? 0, r.high ?? 0)))], [names, width - 20]).constant(1);
+      const x = d3.scaleSymlog([0, Math.max(60, d3.max(rows, (r) => Math.max(r.expected ?? 0, r.high ?? 0)))], [names + 10, width - 40]).constant(1);
       let at = 26;
       for (const pool of pools) {
         svg.append("text").attr("class", "axistitle").attr("x", 0).attr("y", at - 8).text(`pool ${pool}`);
@@ -52,7 +52,7 @@ function dilutionChart(rows) {
         const bottom = at + of.length * row;
         if (pool === "legacy") for (const [level, word] of LEVELS) {
           svg.append("line").attr("class", "limit").attr("x1", x(level)).attr("x2", x(level)).attr("y1", at - 4).attr("y2", bottom);
-          svg.append("text").attr("class", "limitlabel").attr("x", x(level) + 3).attr("y", at - 8).text(width > 500 ? `${level}: ${word}` : level);
+          svg.append("text").attr("class", "limitlabel").attr("x", x(level)).attr("text-anchor", "middle").attr("y", at - 8).text(width > 700 ? `${level}: ${word}` : level);
         }
         of.forEach((r, i) => {
           const y = at + i * row + row / 2;

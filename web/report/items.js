@@ -138,7 +138,7 @@ function itemsView(fixed = null) {
       poolNames.length > 1 ? select("Pool", [{ value: "", label: "any" }, ...poolNames.map((p) => ({ value: p, label: p }))], state.pool, (p) => go({ pool: p })) : null,
       select("Which", statuses(condition, evalNumber), state.status, (s) => go({ status: s })),
       el("label", { class: "field" }, el("span", {}, "Search"), search)),
-    el("div", { class: "tablehead" }, el("h3", { role: "status" }, `${plural(rows.length, "bundle")} of ${count(of.ids.length)}`),
+    el("div", { class: "tablehead" }, el("h3", {}, el("span", { role: "status" }, `${plural(rows.length, "bundle")} of ${count(of.ids.length)}`)),
       downloads(`${of.name}_${report.conditions[condition].name}`, () => ["bundle_id", "group", "tier", "pool", "mean_margin", "passed", "runs", "lost", "gained", "anchor"], exported)),
     of.no_texts ? el("p", { class: "quiet" }, `${texts ? "" : "Texts are not in this report: "}${of.no_texts}.`) : null,
     rows.length ? el("div", { class: "split" }, list, detail) : el("p", { class: "empty" }, "No bundle is like that. Loosen a filter above."),

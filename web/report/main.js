@@ -13,7 +13,7 @@ function drawTabs(kinds, tab) {
   const tabs = byId("tabs");
   tabs.hidden = kinds.length < 2;
   tabs.replaceChildren(...kinds.map((kind) => el("button", {
-    type: "button", role: "tab", id: `tab-${kind}`, "aria-selected": String(kind === tab), "aria-controls": "main", tabindex: kind === tab ? 0 : -1,
+    type: "button", role: "tab", id: `tab-${kind}`, "aria-selected": String(kind === tab), "aria-controls": "view", tabindex: kind === tab ? 0 : -1,
     class: report.sections.find((s) => s.kind === kind)?.missing ? "lacks" : undefined, onclick: () => { go({ tab: kind, item: "" }); scrollTo({ top: 0 }); },
   }, TABS[kind])));
 }
@@ -29,9 +29,8 @@ function drawPage() {
   const again = focus?.id ? `#${CSS.escape(focus.id)}` : focus?.dataset?.condition ? `[data-condition="${CSS.escape(focus.dataset.condition)}"]` : focus?.getAttribute?.("aria-label") ? `[aria-label="${CSS.escape(focus.getAttribute("aria-label"))}"]` : null;
   const at = scrollY;
   drawTabs(kinds, tab);
-  const main = byId("main");
+  const main = byId("view");
   main.setAttribute("aria-labelledby", `tab-${tab}`);
-  main.setAttribute("role", "tabpanel");
   main.replaceChildren(...VIEWS[tab]().filter(Boolean));
   if (last === tab) {
     // Charts get their height when they know their width: one frame later.

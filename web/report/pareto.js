@@ -8,7 +8,7 @@ function paretoView() {
   if (chosen.y < 0) chosen.y = headline("organic") >= 0 ? headline("organic") : Math.min(1, report.measures.length - 1);
   if (chosen.x === chosen.y) chosen.y = report.measures.findIndex((_, m) => m !== chosen.x);
   if (chosen.y < 0) return [empty("There is one axis only.", null)];
-  const options = report.measures.map((m, i) => ({ value: m.key, label: measureWords(i), group: evalWords(m.eval) }));
+  const options = measureOptions();
   const axisChange = (axis) => (value) => {
     const other = axis === "x" ? "y" : "x";
     const turned = value === report.measures[chosen[other]].key;
@@ -17,7 +17,7 @@ function paretoView() {
   const on = layers();
   const toggle = (layer) => (checked) => {
     if (checked) on.add(layer); else on.delete(layer);
-    go({ layers: [...on].join(",") });
+    go({ layers: [...on].join(","), ...(layer === "changes" ? { zoom: "", brush: "" } : {}) });
   };
   const off = hidden();
   const chips = report.conditions.map((condition, c) => el("button", {
@@ -31,13 +31,14 @@ function paretoView() {
     el("fieldset", { class: "checks" }, el("legend", {}, "Show"),
       checkbox("single runs", on.has("seeds"), toggle("seeds")),
       checkbox("ellipses (95 %)", on.has("ellipses"), toggle("ellipses")),
-      checkbox("intervals (95 %)", on.has("intervals"), toggle("intervals"))),
+      checkbox("intervals (95 %)", on.has("intervals"), toggle("intervals")),
+      hasChanges() ? checkbox(`as change against ${report.conditions[report.baseline].name}`, on.has("changes"), toggle("changes")) : null),
   );
   const parts = [
     el("section", { class: "wide" },
       el("h2", {}, "What is kept against what is new"),
       el("p", { class: "quiet" }, "Each mark is a condition: the mean over its runs. Pale marks are single runs. Conditions on the ",
-        term("frontier", MEANINGS.frontier), " are joined by a line. Choose one to see its margins, bundles, flips and settings below."),
+        term("frontier", MEANINGS.frontier), " are joined by a line. Ellipses overlap where all conditions share the luck of the same bundles: changes against the baseline take that out. Choose one to see its margins, bundles, flips and settings below."),
       controls,
       el("div", { class: "chips", role: "group", "aria-label": "Conditions shown" }, chips),
       plot.figure,
@@ -67,16 +68,35 @@ function conditionPoint(c, m) {
   return value ? { mean: value.value, std: null, interval: value.interval } : null;
 }
 
+const hasChanges = () => report.baseline !== null && report.landscape.differences.some((of) => of.some(Boolean));
+
 function paretoPlot({ x: mx, y: my }) {
   const { plane, turned } = planeOf(mx, my);
   const on = layers();
+  const changes = on.has("changes") && hasChanges();
+  const base = report.baseline;
+  // A condition on one axis: itself, or less the baseline.
+  const placed = (c, m) => {
+    if (!changes) return conditionPoint(c, m);
+    if (c === base) return { mean: 0, std: null, interval: null };
+    return report.landscape.differences[c][m];
+  };
+  const pairOf = (run) => runsOf(base).find((b) => b.run.seed === run.seed)?.run ?? runsOf(base)[0]?.run;
+  const runPoint = (run, m) => {
+    const value = valueOf(boardOn(run, report.measures[m].eval), m);
+    if (!changes || !value) return value;
+    const other = valueOf(boardOn(pairOf(run) ?? {boards: []}, report.measures[m].eval), m);
+    return other ? { value: value.value - other.value, interval: null } : null;
+  };
+  const says = (m, of) => (changes ? (of.interval ? `${shownDifference(m, of)}${report.measures[m].statistic === "pass_rate" ? " points" : ""}` : shownDifference(m, of)) : `${shown(m, of.mean)} ${shownInterval(m, of.interval)}`);
+  const tickOf = (m) => (changes && report.measures[m].statistic === "pass_rate" ? (x) => `${x > 0 ? "+" : ""}${signless(String(+(100 * x).toFixed(3)))}` : tickFor(m));
+  const titleOf = (m) => (changes ? `change in ${shortAxis(m)}${report.measures[m].statistic === "pass_rate" ? " (points)" : ""}` : axisWords(m));
   const off = hidden();
-  const points = report.conditions.map((condition, c) => ({ c, condition, x: conditionPoint(c, mx), y: conditionPoint(c, my), of: plane.points.find((p) => p.condition === c) }))
+  const points = report.conditions.map((condition, c) => ({ c, condition, x: placed(c, mx), y: placed(c, my), of: plane.points.find((p) => p.condition === c) }))
     .filter((p) => p.x && p.y && !off.has(p.condition.name));
   const seeds = points.flatMap((p) => runsOf(p.c).map(({ run, number }) => {
-    const value = (m) => valueOf(boardOn(run, report.measures[m].eval), m);
-    return { c: p.c, run, number, x: value(mx), y: value(my) };
-  })).filter((s) => s.x && s.y);
+    return { c: p.c, run, number, x: runPoint(run, mx), y: runPoint(run, my) };
+  })).filter((s) => s.x && s.y && !(changes && s.c === base));
   const single = points.every((p) => runsOf(p.c).length === 1);
   const showSeeds = on.has("seeds") && !single;
   const spread = (axis) => {
@@ -91,7 +111,7 @@ function paretoPlot({ x: mx, y: my }) {
   let domain = zoomed.length === 4 && zoomed.every(Number.isFinite) && zoomed[0] < zoomed[1] && zoomed[2] < zoomed[3] ? { x: zoomed.slice(0, 2), y: zoomed.slice(2) } : whole;
   let mode = "choose";
   const made = figure({
-    title: `${measureWords(mx)} (${report.evals[report.measures[mx].eval].name}) against ${measureWords(my)} (${report.evals[report.measures[my].eval].name})`,
+    title: changes ? `Changes against ${report.conditions[base].name}` : `${shortAxis(mx)}; upwards ${shortAxis(my)}`,
     caption: null, file: "pareto", drawn: (svg, width) => drawPlot(svg, width),
   });
   const brushedList = el("div", { class: "brushed", "aria-live": "polite" });
@@ -116,23 +136,24 @@ function paretoPlot({ x: mx, y: my }) {
     const x = d3.scaleLinear(domain.x, [left, right]);
     const y = d3.scaleLinear(domain.y, [bottom, top]);
     svg.attr("role", "group");
-    axes(svg, { x, y, left, right, top, bottom, xTitle: `${axisWords(mx)} →`, yTitle: `↑ ${axisWords(my)}`, xFormat: tickFor(mx), yFormat: tickFor(my) });
+    axes(svg, { x, y, left, right, top, bottom, xTitle: `${titleOf(mx)} →`, yTitle: `↑ ${titleOf(my)}`, xFormat: tickOf(mx), yFormat: tickOf(my) });
     svg.append("clipPath").attr("id", "plot-area").append("rect").attr("x", left).attr("y", top).attr("width", right - left).attr("height", bottom - top);
     const ground = svg.append("rect").attr("class", "ground").attr("data-screen", "").attr("x", left).attr("y", top).attr("width", right - left).attr("height", bottom - top);
     const brushLayer = svg.append("g").attr("class", "brush").attr("data-screen", "");
     const area = svg.append("g").attr("clip-path", "url(#plot-area)").append("g");
     const scale = { x: Math.abs(x(1) - x(0)), y: Math.abs(y(1) - y(0)) };
+    if (changes) for (const way of [["x1", "x2", "y1", "y2", x, top, bottom], ["y1", "y2", "x1", "x2", y, left, right]]) area.append("line").attr("class", "zero").attr(way[0], way[4](0)).attr(way[1], way[4](0)).attr(way[2], way[5]).attr(way[3], way[6]);
     if (on.has("ellipses")) {
       const angles = d3.range(0, 2 * Math.PI, Math.PI / 48);
-      for (const p of points.filter((q) => q.of?.ellipse)) {
-        const { half_axes: [a, b] } = p.of.ellipse;
-        const turn = ellipseAngle(p.of.ellipse, turned);
+      for (const p of points.filter((q) => (changes ? q.of?.change : q.of?.ellipse))) {
+        const ellipse = changes ? p.of.change : p.of.ellipse;
+        const { half_axes: [a, b] } = ellipse;
+        const turn = ellipseAngle(ellipse, turned);
         const at = (t) => [x(p.x.mean) + scale.x * (a * Math.cos(t) * Math.cos(turn) - b * Math.sin(t) * Math.sin(turn)), y(p.y.mean) - scale.y * (a * Math.cos(t) * Math.sin(turn) + b * Math.sin(t) * Math.cos(turn))];
         area.append("path").attr("class", "ellipse").classed("chosen", p.condition.name === state.c).attr("d", d3.line().curve(d3.curveLinearClosed)(angles.map(at))).attr("fill", colour(p.c)).attr("stroke", colour(p.c));
       }
     }
     if (plane.frontier.length > 1) {
-      // Between two conditions of the frontier nothing is reached but by one or the other: a step, not a slope.
       const ends = plane.frontier.map((c) => points.find((p) => p.c === c)).filter(Boolean);
       const line = ends.map((p) => [x(p.x.mean), y(p.y.mean)]);
       if (line.length > 1) area.append("path").attr("class", "frontier").attr("d", d3.line()(line));
@@ -147,7 +168,7 @@ function paretoPlot({ x: mx, y: my }) {
     if (showSeeds) {
       withTip(area.append("g").selectAll("path").data(seeds).join("path").attr("class", "run").attr("transform", (s) => `translate(${x(s.x.value)},${y(s.y.value)})`)
         .attr("d", (s) => mark(s.c, 36)).attr("fill", (s) => colour(s.c)).on("click", (event, s) => choose(s.c)),
-      (s) => [`${report.conditions[s.c].name}, ${runName(s.run)}`, `${axisWords(mx)}: ${shown(mx, s.x.value)} ${shownInterval(mx, s.x.interval)}`, `${axisWords(my)}: ${shown(my, s.y.value)} ${shownInterval(my, s.y.interval)}`, `intervals ${levelOf(s.x.interval)}: this run's bundles alone`]);
+      (s) => [`${report.conditions[s.c].name}, ${runName(s.run)}`, `${titleOf(mx)}: ${says(mx, { mean: s.x.value, interval: s.x.interval })}`, `${titleOf(my)}: ${says(my, { mean: s.y.value, interval: s.y.interval })}`, changes ? "less the baseline's run of the same seed" : `intervals ${levelOf(s.x.interval)}: this run's bundles alone`]);
     }
     const knob = area.append("g").selectAll("g").data(points).join("g").attr("class", "condition").attr("tabindex", 0).attr("role", "button")
       .attr("data-condition", (p) => p.condition.name)
@@ -223,13 +244,13 @@ function paretoPlot({ x: mx, y: my }) {
     brushedList.replaceChildren(plainTable(`In the marked area: ${plural(means.length, "condition")}, ${plural(runs.length, "run")}`, [
       { name: "Condition", value: (r) => report.conditions[r.c].name, show: (r) => named(r.c) },
       { name: "Which", value: (r) => r.what },
-      { name: axisWords(mx), number: true, value: (r) => r.x, show: (r) => `${shown(mx, r.x)} ${shownInterval(mx, r.xi)}`, parts: parts(mx, (r) => r.x, (r) => r.xi) },
-      { name: axisWords(my), number: true, value: (r) => r.y, show: (r) => `${shown(my, r.y)} ${shownInterval(my, r.yi)}`, parts: parts(my, (r) => r.y, (r) => r.yi) },
+      { name: titleOf(mx), number: true, value: (r) => r.x, show: (r) => says(mx, { mean: r.x, interval: r.xi }), parts: parts(mx, (r) => r.x, (r) => r.xi) },
+      { name: titleOf(my), number: true, value: (r) => r.y, show: (r) => says(my, { mean: r.y, interval: r.yi }), parts: parts(my, (r) => r.y, (r) => r.yi) },
     ], rows, { file: "marked_area", note: "Intervals at 95 %." }),
     el("button", { type: "button", onclick: () => { go({ brush: "" }, { push: false, redraw: false }); made.redraw(); showBrushed(); } }, "Unmark"));
   }
   function pointWords(p) {
-    const lines = [p.condition.name, `${axisWords(mx)}: ${shown(mx, p.x.mean)} ${shownInterval(mx, p.x.interval)}`, `${axisWords(my)}: ${shown(my, p.y.mean)} ${shownInterval(my, p.y.interval)}`];
+    const lines = [p.condition.name, `${titleOf(mx)}: ${says(mx, p.x)}`, `${titleOf(my)}: ${says(my, p.y)}`];
     if (p.of) lines.push(`on the frontier in ${percent(p.of.p_on_frontier, 0)} of resamples`);
     lines.push(`intervals ${levelOf(p.x.interval)}`);
     return lines;
@@ -245,6 +266,7 @@ function paretoPlot({ x: mx, y: my }) {
     el("button", { type: "button", "aria-label": "Zoom out", onclick: () => zoomBy(1 / 0.7) }, MINUS),
     el("button", { type: "button", onclick: () => { domain = whole; made.redraw(); remember(); } }, "Whole"),
     modeButton,
+    conditionNamed(state.c) >= 0 ? el("button", { type: "button", class: "to-condition", onclick: () => byId("condition")?.scrollIntoView({ behavior: "smooth" }) }, `${state.c}: details below ↓`) : null,
     el("span", { class: "quiet" }, "Drag in the chart to mark an area; the wheel zooms with Shift or Ctrl."));
   showBrushed();
   return { figure: made, controls: el("div", {}, controls, brushedList) };

@@ -7,7 +7,7 @@ function stepsView() {
   const steps = report.conditions.map((c, i) => ({ step: c.step, c: i })).filter((s) => s.step !== null).sort((a, b) => a.step - b.step);
   if (steps.length > 1 && report.landscape) {
     const usual = [headline("frozen"), headline("organic")].filter((m) => m >= 0);
-    const options = report.measures.map((m, i) => ({ value: m.key, label: measureWords(i), group: evalWords(m.eval) }));
+    const options = measureOptions();
     const [first, second] = [measureAt(state.x) >= 0 ? measureAt(state.x) : usual[0] ?? 0, measureAt(state.y) >= 0 ? measureAt(state.y) : usual[1] ?? usual[0] ?? 0];
     made.push(el("section", { class: "wide" },
       el("h2", {}, "Rates in the course of training"),
@@ -18,7 +18,7 @@ function stepsView() {
   if (report.runs.some((r) => r.training.length > 1)) made.push(el("section", { class: "wide" },
     el("h2", {}, "What the loss said"),
     el("p", { class: "quiet" }, "The training loss measures the training bundles, easy ones most of all. It may fall while hard cases are lost: set it beside the rates, not in their place."),
-    legend(lossConditions()), lossChart("loss", "training loss"), lossChart("gradient_norm", "norm of the gradient")));
+    lossConditions().length > 1 ? legend(lossConditions()) : null, lossChart("loss", "training loss"), lossChart("gradient_norm", "norm of the gradient")));
   if (steps.length < 2) made.unshift(el("section", {}, el("p", {}, "These runs were evaluated at their end only."), el("p", { class: "quiet" }, "For rates in the course of training run ", el("code", {}, "crucible sweep steps --steps 2500,5000,10000 --seeds 1,2,3"), ".")));
   return made;
 }

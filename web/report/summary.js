@@ -22,6 +22,9 @@ function sentences() {
         ? ["No condition is better than the baseline ", named(conditionNamed(base)), " by the rule that was fixed beforehand."]
         : ["Take ", named(conditionNamed(choice.condition)), ": it has the ", choice.rule, "."]));
       said.push(el("p", {}, `On bundles that did not take part in the choice it keeps ${percent(choice.headline.retention)} [${fixed(100 * choice.retention_ci95.low, 1)}, ${fixed(100 * choice.retention_ci95.high, 1)}] of the known hard cases (the baseline ${percent(choice.baseline.retention)}) and handles ${percent(choice.headline.generalisation)} [${fixed(100 * choice.generalisation_ci95.low, 1)}, ${fixed(100 * choice.generalisation_ci95.high, 1)}] of the new ones (the baseline ${percent(choice.baseline.generalisation)}); intervals at ${levelOf(choice.retention_ci95)}.`));
+      const chosen = analysis.conditions.find((c) => c.name === choice.condition);
+      const gain = chosen?.generalisation_change;
+      if (gain && gain.ci95.low <= 0 && gain.ci95.high >= 0) said.push(el("p", { class: "note" }, `That may be luck: on all new cases it differs from the baseline by ${signed(100 * gain.mean, 1)} points [${fixed(100 * gain.ci95.low, 1)}, ${fixed(100 * gain.ci95.high, 1)}], and the interval holds 0.`));
     }
     const sure = analysis.conditions.filter((c) => c.name !== base && c.retention_change.ci95.high < 0 && c.retention_change.p_holm < 0.05);
     said.push(el("p", {}, sure.length ? [`Known hard cases are lost, beyond chance, by ${listed(sure.map((c) => c.name))}.`] : [`No condition keeps fewer of the known hard cases than ${base} by more than chance would do: that is no proof that none does.`]));

@@ -57,7 +57,7 @@ const SPARE = 8;
 // A list whose rows have one height. `cells(row)` makes the row's children when it comes into view.
 function longTable({ label, columns, rows, cells, onopen, opened, sortBy, sort }) {
   const space = el("div", { class: "space", role: "rowgroup" });
-  const port = el("div", { class: "port", tabindex: 0, role: "table", "aria-label": label, "aria-rowcount": rows.length + 1, "aria-colcount": columns.length });
+  const port = el("div", { class: columns.length < 5 ? "port four" : "port", tabindex: 0, role: "table", "aria-label": label, "aria-rowcount": rows.length + 1, "aria-colcount": columns.length });
   const heads = columns.map((of) => {
     const direction = sort?.key === of.key ? (sort.up ? "ascending" : "descending") : undefined;
     return el("span", { role: "columnheader", class: of.class, title: of.title, "aria-sort": direction },

@@ -25,6 +25,9 @@ const axisWords = (m) => {
   return `${report.evals[measure.eval].name}: ${measureWords(m)} (${unit})`;
 };
 
+const shortAxis = (m) => `${report.evals[report.measures[m].eval].name}: ${measureWords(m)}`;
+const measureOptions = () => report.measures.map((m, i) => ({ value: m.key, label: shortAxis(i), group: evalWords(m.eval) }));
+
 // A value of a measure as text.
 const shown = (m, x) => {
   const statistic = report.measures[m].statistic;

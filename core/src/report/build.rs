@@ -135,6 +135,8 @@ pub fn build(input: Input) -> Report {
     };
     let runs: Vec<Run> = input.runs.into_iter().enumerate().map(of_run).collect();
     let evals: Vec<_> = evals.into_iter().map(|e| e.finished(with_items)).collect();
+    let found = |silent: &str| findings.iter().any(|f| silent.starts_with(&format!("{} ", f.finding.id)));
+    let not_run = input.not_run.into_iter().filter(|n| !found(n)).collect();
     let mut report = Report {
         report_version: VERSION,
         crucible_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -154,7 +156,7 @@ pub fn build(input: Input) -> Report {
         analysis: input.analysis.ok(),
         cliffs,
         findings,
-        not_run: input.not_run,
+        not_run,
         warnings,
     };
     report.sections = sections(&report, &wants);

@@ -297,6 +297,8 @@ pub struct PlanePoint {
     pub p_beats_baseline: Option<f64>,
     /// Where its means may lie.
     pub ellipse: Option<Ellipse>,
+    /// Where its changes against the baseline may lie: what both share by chance is taken out. Null for the baseline.
+    pub change: Option<Ellipse>,
 }
 
 /// What two axes say together.

@@ -169,6 +169,11 @@ fn plane((x, y): (usize, usize), measures: &[Measure], means: &Values, resamples
         resamples.iter().map(turned).filter(|c| c.iter().flatten().all(|v| v.is_finite())).collect();
     let on_again: Vec<Vec<bool>> = clouds.iter().map(|c| frontier_of(c)).collect();
     let share = |count: usize| count as f64 / clouds.len().max(1) as f64;
+    // Not the turned cloud: the page draws it as it is.
+    let cloud = |of: &dyn Fn(&Vec<[f64; 2]>) -> [f64; 2]| {
+        let cloud: Vec<[f64; 2]> = clouds.iter().map(of).map(|p| [sign[0] * p[0], sign[1] * p[1]]).collect();
+        ellipse_of(&cloud, LEVEL)
+    };
     let base = there.iter().position(|c| Some(*c) == baseline);
     let of = |at: usize| PlanePoint {
         condition: there[at],
@@ -177,11 +182,10 @@ fn plane((x, y): (usize, usize), measures: &[Measure], means: &Values, resamples
         p_beats_baseline: base
             .filter(|b| *b != at)
             .map(|b| share(clouds.iter().filter(|c| (0..2).all(|axis| c[at][axis] > c[b][axis])).count())),
-        // The cloud itself, not the turned one: the page draws it as it is.
-        ellipse: (clouds.len() > 2).then(|| {
-            let cloud: Vec<[f64; 2]> = clouds.iter().map(|c| [sign[0] * c[at][0], sign[1] * c[at][1]]).collect();
-            ellipse_of(&cloud, LEVEL)
-        }),
+        ellipse: (clouds.len() > 2).then(|| cloud(&|c| c[at])),
+        change: base
+            .filter(|b| *b != at && clouds.len() > 2)
+            .map(|b| cloud(&|c| [c[at][0] - c[b][0], c[at][1] - c[b][1]])),
     };
     let mut ends: Vec<usize> = (0..there.len()).filter(|at| on[*at]).collect();
     ends.sort_by(|a, b| points[*b][0].total_cmp(&points[*a][0]));

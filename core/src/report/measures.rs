@@ -25,15 +25,23 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Subsets that occur: all, the tiers, and pools where tier3 has more than one.
+    /// Subsets that occur: all, the tiers where there is more than one, and pools where tier3 has more than one.
     pub(super) fn subsets(&self) -> Vec<Subset> {
         let mut subsets = vec![Subset::All];
-        subsets.extend(Tier::ALL.into_iter().filter(|t| self.tier.contains(&Some(*t))).map(Subset::Tier));
+        let whole = |tier: Tier| self.tier.iter().all(|t| *t == Some(tier));
+        let there = |tier: &Tier| self.tier.contains(&Some(*tier)) && !whole(*tier);
+        subsets.extend(Tier::ALL.into_iter().filter(there).map(Subset::Tier));
         let pools: Vec<Pool> = Pool::ALL.into_iter().filter(|p| self.pool.contains(&Some(*p))).collect();
         if pools.len() > 1 {
             subsets.extend(pools.into_iter().map(Subset::Pool));
         }
         subsets
+    }
+
+    /// What counts of the frozen truth: its hardest tier, where it has others, too.
+    pub(super) fn hardest(&self) -> Subset {
+        let tier = Subset::Tier(Tier::Adversarial);
+        if self.subsets().contains(&tier) { tier } else { Subset::All }
     }
 
     pub(super) fn holds(&self, subset: Subset, item: usize) -> bool {

@@ -14,6 +14,8 @@ mod measures;
 mod sections;
 mod texts;
 mod versus;
+#[cfg(test)]
+mod tests;
 
 pub use build::{BoardInput, EvalTexts, Input, RunInput, build};
 pub use columns::{Column, ColumnKind, MARGIN_STEP};

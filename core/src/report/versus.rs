@@ -6,7 +6,7 @@ use super::items::Eval;
 use super::landscape::{Compared, LandscapeSettings};
 use super::measures::{Frame, Prepared, RunValues};
 use crate::config::Guardrails;
-use crate::data::{Pool, Tier};
+use crate::data::Pool;
 use crate::guardrails::overfitting_cliff::{self, Move};
 use crate::guardrails::{Level, dilution};
 use crate::stats::{self, Pair, PairedChange};
@@ -105,15 +105,10 @@ pub(super) fn changes(
     let candidates = || scored.iter().filter(|s| s.condition == baseline && s.on(eval).is_some());
     let other = candidates().find(|s| s.seed == mine.seed && s.seed.is_some()).or_else(|| candidates().next());
     let (Some(before), Some(after)) = (other.and_then(|o| o.on(eval)), mine.on(eval)) else { return Vec::new() };
-    let subsets = [Subset::All, Subset::Tier(Tier::Adversarial)];
+    let mut subsets = vec![Subset::All, frame.hardest()];
+    subsets.dedup();
     let of = |subset| Some(Change { subset, change: paired(frame, before, after, subset, settings)? });
     subsets.into_iter().filter_map(of).collect()
-}
-
-/// What counts of the frozen truth: its hardest tier, where it has one.
-fn hardest(frame: &Frame) -> Subset {
-    let tier = Tier::Adversarial;
-    if frame.tier.contains(&Some(tier)) { Subset::Tier(tier) } else { Subset::All }
 }
 
 fn eval_of(evals: &[Eval], truth: Truth) -> Option<usize> {
@@ -143,7 +138,7 @@ pub(super) fn cliffs(scored: &[Scored], evals: &[Eval], names: &[String], settin
             };
             let now = &steps[at];
             let of = |eval: usize, before, after, subset| paired(&evals[eval].frame, before, after, subset, settings);
-            let known = of(frozen, best.2, now.2, hardest(&evals[frozen].frame));
+            let known = of(frozen, best.2, now.2, evals[frozen].frame.hardest());
             let new = of(organic, best.3, now.3, Subset::All);
             let (Some(known), Some(new)) = (known, new) else { continue };
             let finding = overfitting_cliff::check(
@@ -181,7 +176,7 @@ pub(super) fn follow(of: &mut Landscape, analysis: &Analysis, axes: &[Measure], 
         let eval = eval_of(evals, truth)?;
         axes.iter().position(|a| a.eval == eval && a.subset == subset && a.statistic == Statistic::PassRate)
     };
-    let subset = eval_of(evals, Truth::Frozen).map_or(Subset::All, |e| hardest(&evals[e].frame));
+    let subset = eval_of(evals, Truth::Frozen).map_or(Subset::All, |e| evals[e].frame.hardest());
     let (Some(x), Some(y)) = (axis(Truth::Frozen, subset), axis(Truth::Organic, Subset::All)) else { return };
     let number = |name: &String| names.iter().position(|n| n == name);
     for condition in &analysis.conditions {

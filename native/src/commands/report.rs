@@ -11,7 +11,7 @@ use crate::{io, output};
 use crucible_core::report::{Report, SectionKind};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One part of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -58,9 +58,9 @@ pub struct Args {
     /// Leaves texts out: the page can be shown to people who may not read them
     #[arg(long)]
     pub no_texts: bool,
-    /// Resamples of the bootstraps
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub resamples: u32,
+    /// Resamples of the bootstraps; without it 1000, and the sweep's own number for its two rates
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub resamples: Option<u32>,
     /// Writes the page's data as JSON, too (docs/schemas/report.schema.json)
     #[arg(long, value_name = "FILE.json")]
     pub data: Option<PathBuf>,
@@ -114,6 +114,25 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     };
     ctx.print(&written, &text(&written))?;
     Ok(Exit::Success)
+}
+
+/// Writes a report with all that a folder shows.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn of_folder(dir: &Path, output: &Path, baseline: Option<&str>, ctx: &Context) -> CliResult<()> {
+    let args = Args {
+        results_dir: dir.to_owned(),
+        output: output.to_owned(),
+        kind: None,
+        baseline: baseline.map(str::to_owned),
+        frozen_eval: None,
+        organic_eval: None,
+        no_texts: false,
+        resamples: None,
+        data: None,
+    };
+    output::write_file(output, page::html(&make(&args, ctx)?)?.as_bytes())
 }
 
 /// The document of a folder of results.

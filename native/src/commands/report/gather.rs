@@ -10,6 +10,7 @@ use crate::scoreboards::WithItems;
 use crate::trials::{self, PLAN, State};
 use crate::{io, scoreboards};
 use crucible_core::config::Guardrails;
+use crucible_core::guardrails::Finding;
 use crucible_core::report::{
     BoardInput, Input, LabelledFinding, LandscapeSettings, RunInput, TrainingPoint, View,
 };
@@ -20,6 +21,8 @@ use std::path::{Path, PathBuf};
 
 /// The largest exposures.json.
 const MAX_EXPOSURES_BYTES: usize = 1 << 20;
+/// The largest analysis of a sweep.
+const MAX_ANALYSIS_BYTES: usize = 64 << 20;
 /// The largest log of metrics.
 const MAX_METRICS_BYTES: usize = 1 << 30;
 /// Points of a run's course that are kept.
@@ -53,11 +56,15 @@ pub(super) fn input(args: &Args, ctx: &Context) -> CliResult<Input> {
     } else {
         of_scoreboards(dir)?
     };
-    let baseline = baseline(args, &mut found)?;
-    let settings = LandscapeSettings { resamples: args.resamples as usize, ..LandscapeSettings::default() };
+    let of_sweep = if found.view == View::Sweep { earlier(dir)? } else { None };
+    let baseline = baseline(args, &mut found)?.or_else(|| of_sweep.as_ref().map(|a| a.baseline.clone()));
+    let default = LandscapeSettings::default();
+    let settings =
+        LandscapeSettings { resamples: args.resamples.map_or(default.resamples, |n| n as usize), ..default };
     let texts = texts::read(args, found.runs.iter().flat_map(|r| &r.boards))?;
-    let analysis = analysis(&found.runs, baseline.as_deref(), &settings);
-    let (findings, not_run) = findings(dir, found.view, ctx);
+    let analysis = analysis(&found.runs, baseline.as_deref(), args.resamples, of_sweep.as_ref());
+    let places: Vec<String> = found.runs.iter().map(|r| r.place.clone()).collect();
+    let (findings, not_run) = findings(dir, found.view, &places, ctx);
     Ok(Input {
         title: title(dir),
         view: found.view,
@@ -315,11 +322,22 @@ fn baseline(args: &Args, found: &mut Found) -> CliResult<Option<String>> {
     Ok(Some(name))
 }
 
+/// What the sweep itself said of its trials.
+fn earlier(dir: &Path) -> CliResult<Option<Analysis>> {
+    let path = dir.join(collect::ANALYSIS);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    // One of another version is made anew, not read.
+    Ok(serde_json::from_slice(&io::read_bytes(&path, MAX_ANALYSIS_BYTES)?).ok())
+}
+
 /// The analysis of both questions together, as `crucible sweep` makes it.
 fn analysis(
     runs: &[RunInput],
     baseline: Option<&str>,
-    settings: &LandscapeSettings,
+    resamples: Option<u32>,
+    earlier: Option<&Analysis>,
 ) -> Result<Analysis, String> {
     let of = |run: &RunInput, truth: Truth| run.boards.iter().find(|b| b.truth == Some(truth))?.items.clone();
     let outcomes: Vec<Outcome> = runs
@@ -339,24 +357,31 @@ fn analysis(
         of.map(|b| &b.scoreboard).next()
     };
     let chance = collect::chance(boards(Truth::Frozen), boards(Truth::Organic));
-    // As many resamples as the sweep itself takes, so that its numbers are these.
+    // As many resamples as the sweep itself took, so that its numbers are these.
     let default = Settings::default();
-    let resamples = if settings.resamples == LandscapeSettings::default().resamples {
-        default.resamples
-    } else {
-        settings.resamples
+    let resamples = match resamples {
+        Some(resamples) => resamples as usize,
+        None => earlier.map_or(default.resamples, |a| a.settings.resamples),
     };
     Ok(analyse(&results, baseline.unwrap_or_default(), chance, &Settings { resamples, ..default }))
 }
 
 /// What guardrails say of the folder. A report is no check: what can't be judged is left out, with a word.
-fn findings(dir: &Path, view: View, ctx: &Context) -> (Vec<LabelledFinding>, Vec<String>) {
+fn findings(dir: &Path, view: View, places: &[String], ctx: &Context) -> (Vec<LabelledFinding>, Vec<String>) {
     if view == View::Scoreboards {
         return (Vec::new(), vec!["guardrails look at runs; here are scoreboards alone".to_owned()]);
     }
     match check::of_folder(dir, &Guardrails::default()) {
         Ok((findings, not_run)) => {
-            let labelled = |finding| LabelledFinding { place: String::new(), finding };
+            // The check puts the run's name before its words.
+            let labelled = |mut finding: Finding| {
+                let named = places.iter().filter(|p| finding.message.starts_with(&format!("{p}: ")));
+                let place = named.max_by_key(|p| p.len()).cloned().unwrap_or_default();
+                if !place.is_empty() {
+                    finding.message.replace_range(..place.len() + 2, "");
+                }
+                LabelledFinding { place, finding }
+            };
             let silent = not_run.into_iter().map(|n| format!("{} {}: {}", n.id, n.name, n.reason));
             (findings.into_iter().map(labelled).collect(), silent.collect())
         }

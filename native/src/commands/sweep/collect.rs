@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::path::Path;
 
 /// Where the analysis goes.
-pub(super) const ANALYSIS: &str = "pareto_analysis.json";
+pub(crate) const ANALYSIS: &str = "pareto_analysis.json";
 
 /// What was put together.
 #[derive(Debug, Serialize)]
