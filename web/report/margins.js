@@ -64,7 +64,7 @@ function drawMargins(svg, width, e, condition, base, tiers) {
   };
   data.forEach((d, at) => {
     const group = svg.append("g").attr("transform", `translate(${(at % columns) * (cell + gap)},${Math.floor(at / columns) * (cellHeight + 14)})`);
-    const [left, right, top, bottom] = [46, cell - 6, 30, cellHeight - 24];
+    const [left, right, top, bottom] = [46, cell - 14, 30, cellHeight - 24];
     const bins = histogram(d.mine);
     const others = d.other ? histogram(d.other) : null;
     const x = d3.scaleLinear([low, high], [left, right]);

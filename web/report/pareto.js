@@ -109,7 +109,8 @@ function paretoPlot({ x: mx, y: my }) {
   const whole = points.length ? { x: spread("x"), y: spread("y") } : { x: [0, 1], y: [0, 1] };
   const zoomed = state.zoom.split("_").map(Number);
   let domain = zoomed.length === 4 && zoomed.every(Number.isFinite) && zoomed[0] < zoomed[1] && zoomed[2] < zoomed[3] ? { x: zoomed.slice(0, 2), y: zoomed.slice(2) } : whole;
-  let mode = "choose";
+  // Under a finger the page scrolls until one asks for something else.
+  let mode = matchMedia("(pointer: coarse)").matches ? "" : "mark";
   const made = figure({
     title: changes ? `Changes against ${report.conditions[base].name}` : `${shortAxis(mx)}; upwards ${shortAxis(my)}`,
     caption: null, file: "pareto", drawn: (svg, width) => drawPlot(svg, width),
@@ -201,11 +202,11 @@ function paretoPlot({ x: mx, y: my }) {
       go({ brush: [x.invert(x0), x.invert(x1), y.invert(y1), y.invert(y0)].map(round).join("_") }, { push: false, redraw: false });
       showBrushed();
     });
-    if (mode === "choose") {
+    if (mode === "mark") {
       brushLayer.call(brush);
       const kept = brushed();
       if (kept) brushLayer.call(brush.move, [[x(kept.x[0]), y(kept.y[1])], [x(kept.x[1]), y(kept.y[0])]]);
-    } else {
+    } else if (mode === "move") {
       let from = null;
       const by = (event) => { const [px, py] = d3.pointer(event, svg.node()); return [px - from[0], py - from[1]]; };
       ground.classed("move", true)
@@ -256,18 +257,21 @@ function paretoPlot({ x: mx, y: my }) {
     return lines;
   }
   const choose = (c) => { announce(`${report.conditions[c].name} is shown below`); go({ c: report.conditions[c].name, panel: state.panel, item: "" }); };
-  const modeButton = el("button", { type: "button", "aria-pressed": "false", onclick: () => {
-    mode = mode === "choose" ? "move" : "choose";
-    modeButton.setAttribute("aria-pressed", String(mode === "move"));
-    made.redraw();
-  } }, "Drag to move");
+  const modes = [["mark", "Drag marks an area"], ["move", "Drag moves"]].map(([of, words]) => {
+    const button = el("button", { type: "button", "aria-pressed": String(mode === of), onclick: () => {
+      mode = mode === of ? "" : of;
+      modes.forEach((other) => other.setAttribute("aria-pressed", String(other === button && mode !== "")));
+      made.redraw();
+    } }, words);
+    return button;
+  });
   const controls = el("div", { class: "zoom" },
     el("button", { type: "button", "aria-label": "Zoom in", onclick: () => zoomBy(0.7) }, "+"),
     el("button", { type: "button", "aria-label": "Zoom out", onclick: () => zoomBy(1 / 0.7) }, MINUS),
     el("button", { type: "button", onclick: () => { domain = whole; made.redraw(); remember(); } }, "Whole"),
-    modeButton,
+    ...modes,
     conditionNamed(state.c) >= 0 ? el("button", { type: "button", class: "to-condition", onclick: () => byId("condition")?.scrollIntoView({ behavior: "smooth" }) }, `${state.c}: details below ↓`) : null,
-    el("span", { class: "quiet" }, "Drag in the chart to mark an area; the wheel zooms with Shift or Ctrl."));
+    el("span", { class: "quiet" }, "The wheel zooms with Shift or Ctrl."));
   showBrushed();
   return { figure: made, controls: el("div", {}, controls, brushedList) };
 }
