@@ -28,3 +28,4 @@ mod slurm;
 mod sweep;
 mod util;
 mod vectors;
+mod web;
