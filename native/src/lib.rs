@@ -29,6 +29,7 @@ pub mod training;
 pub mod trials;
 pub mod vectors;
 pub mod versions;
+pub mod web_assets;
 pub mod webhook;
 
 use clap::Parser;

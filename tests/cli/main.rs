@@ -29,3 +29,4 @@ mod slurm;
 mod sweep;
 mod util;
 mod vectors;
+mod web;

@@ -1,9 +1,10 @@
 //! Evaluation: from bundles and the embeddings of their texts to scores, items, summaries and a scoreboard.
 //!
-//! The way through: [`score()`], or [`score_on`] a device, turns every bundle into a [`Score`]; [`items()`] names them for the items file;
-//! [`Summary::of`] condenses a group of them; [`sanity()`] says how far the pass rate can be believed; [`scoreboard()`]
-//! puts all of it into one document, and [`compare_baseline`] sets two such documents side by side. Nothing here reads
-//! a file or a clock: paths, hashes and timestamps come as arguments.
+//! The way through: [`score()`], or [`score_on`] a device, turns every bundle into a [`Score`]; [`items()`] names them for
+//! the items file; [`Summary::of`] condenses a group of them; [`sanity()`] says how far the pass rate can be believed;
+//! [`scoreboard()`] puts all of it into one document, and [`compare_baseline`] sets two such documents side by side.
+//! [`evaluate_in_steps`] goes from texts to scores for who wants to hear how far it is. Nothing here reads a file or a
+//! clock: paths, hashes and timestamps come as arguments.
 
 mod compare;
 mod device;
@@ -14,6 +15,7 @@ mod resampled;
 mod sanity;
 mod score;
 mod scoreboard;
+mod stepwise;
 mod summary;
 
 pub use compare::{BaselineComparison, Change, Flips, Match, compare_baseline, flips, match_headers};
@@ -25,4 +27,5 @@ pub use sanity::{Chance, ChanceLevel, Sanity, Similarity, Space, Spread, TierOrd
 pub(crate) use sanity::{FLAT_RANK_MIN_DIM, NARROW_CONE, NARROW_SPREAD};
 pub use score::{Score, WORST_MARGIN, score};
 pub use scoreboard::{Checkpoint, EvalHeader, Inputs, Scoreboard, scoreboard};
+pub use stepwise::{Evaluated, EvaluationError, evaluate_in_steps};
 pub use summary::{Summaries, Summary, summaries};
