@@ -6,9 +6,7 @@ use crate::{device, io};
 use crucible_core::data::{Event, hex, read_events};
 use crucible_core::embeddings::Embeddings;
 use crucible_core::encoder::{Checkpoint, Corpus, EncoderError};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Checkpoints larger than this are not read: such a file is something else.
@@ -55,27 +53,6 @@ impl Loaded {
     /// As [`Loaded::tokenise`], and a device that fails.
     pub fn embed(&self, device: Option<&str>, events: &[Event]) -> CliResult<Embeddings> {
         Ok(device::embed(device, &self.checkpoint.encoder, &self.tokenise(events)?)?.0)
-    }
-
-    /// What belongs to the model and may change its numbers.
-    ///
-    /// # Errors
-    /// The tokenizer has no text form.
-    pub fn conditions(&self) -> CliResult<BTreeMap<String, Value>> {
-        let config = &self.checkpoint.encoder.config;
-        let tokenizer = self.checkpoint.tokenizer.to_json().map_err(|e| CliError::new(Exit::Error, e.to_string()))?;
-        let conditions = [
-            ("loader", json!("crucible_static")),
-            ("tokenizer_sha256", json!(hex(&Sha256::digest(tokenizer.as_bytes())))),
-            ("vocab_size", json!(self.checkpoint.tokenizer.vocab_size())),
-            ("max_tokens", json!(config.max_tokens)),
-            ("prompt", Value::Null),
-            ("pooling", json!(if config.span_window > 0 { "weighted_mean_around_span" } else { "mean" })),
-            ("span_window", json!(config.span_window)),
-            ("dim", json!(self.checkpoint.encoder.dim())),
-            ("dtype", json!("f32")),
-        ];
-        Ok(conditions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 

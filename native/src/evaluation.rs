@@ -2,6 +2,7 @@
 
 use crate::checkpoint::Loaded;
 use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
 use crate::{clock, device, io, scoreboards};
 use crucible_core::backend::gpu::GpuBackend;
@@ -60,7 +61,7 @@ pub fn scored<'a>(
     let inputs = Inputs {
         eval_header,
         checkpoint: eval::Checkpoint { path: named.to_owned(), hash: loaded.hash.clone() },
-        model_conditions: loaded.conditions()?,
+        model_conditions: loaded.checkpoint.conditions().map_err(|e| CliError::new(Exit::Error, e.to_string()))?,
         timestamp: clock::now(),
         device: device::name(backend),
     };

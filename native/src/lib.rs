@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod output;
 pub mod overrides;
 pub mod progress;
+pub mod reference;
 pub mod scoreboards;
 pub mod signals;
 pub mod table;
@@ -28,6 +29,7 @@ pub mod training;
 pub mod trials;
 pub mod vectors;
 pub mod versions;
+pub mod web_assets;
 pub mod webhook;
 
 use clap::Parser;

@@ -116,7 +116,10 @@ fn a_sweeps_report_says_what_its_files_say() {
     assert_eq!(json["bytes"], page.len());
     let report = document(&page);
     let analysis: Value = serde_json::from_str(&dir.read("s/pareto_analysis.json")).expect("JSON");
-    assert_eq!(report["analysis"]["conditions"][1]["retention"]["mean"], analysis["conditions"][1]["retention"]["mean"]);
+    assert_eq!(
+        report["analysis"]["conditions"][1]["retention"]["mean"],
+        analysis["conditions"][1]["retention"]["mean"]
+    );
     assert_eq!(report["trials"], json!([4, 4]));
     let run = &report["runs"][2];
     let board: Value = serde_json::from_str(&dir.read("s/R40_40_20/seed_1/frozen_scoreboard.json")).expect("JSON");
@@ -128,19 +131,35 @@ fn a_sweeps_report_says_what_its_files_say() {
     // The settings in which conditions differ are marked; the disk they lay on is not named.
     let settings = report["conditions"][1]["settings"].as_array().expect("settings");
     let of = |key: &str| settings.iter().find(|s| s["key"] == key).unwrap_or_else(|| panic!("no {key}"));
-    assert_eq!(of("curriculum.tier3_ratios.organic"), &json!({"key": "curriculum.tier3_ratios.organic", "value": 0.4, "shared": false}));
+    assert_eq!(
+        of("curriculum.tier3_ratios.organic"),
+        &json!({"key": "curriculum.tier3_ratios.organic", "value": 0.4, "shared": false})
+    );
     assert_eq!(of("data.frozen_eval")["value"], "frozen.jsonl");
     let folder = dir.path().display().to_string();
     assert!(!serde_json::to_string(&report).expect("JSON").contains(&folder), "the report names {folder}");
     // Another baseline, by name.
-    let ran = dir.run(&["report", "--results-dir", "s", "--output", "b.html", "--resamples", "20", "--baseline", "R40_40_20"]);
+    let ran = dir.run(&[
+        "report",
+        "--results-dir",
+        "s",
+        "--output",
+        "b.html",
+        "--resamples",
+        "20",
+        "--baseline",
+        "R40_40_20",
+    ]);
     ran.ok();
     let other = document(&dir.read("b.html"));
     assert_eq!((&other["baseline"], &other["analysis"]["baseline"]), (&json!(1), &json!("R40_40_20")));
     // One run alone has no frontier; it says so, and what to do.
     let ran = dir.run(&["report", "--results-dir", "s/R40_40_20/seed_1", "--output", "one.html", "--resamples", "20"]);
     let said = ran.ok();
-    assert!(said.contains("not shown: pareto: there is one condition only") && said.contains("crucible sweep ratio"), "{said}");
+    assert!(
+        said.contains("not shown: pareto: there is one condition only") && said.contains("crucible sweep ratio"),
+        "{said}"
+    );
     let ran = dir.run(&["report", "--results-dir", "s/R40_40_20/seed_1", "--output", "x.html", "--type", "pareto"]);
     assert!(ran.failed(3).contains("--type pareto: there is one condition only"), "{ran:?}");
     assert!(!dir.path().join("x.html").exists(), "nothing half written");
@@ -161,7 +180,10 @@ fn no_text_breaks_out_and_nothing_is_allowed_but_the_pages_own() {
     // The policy allows exactly what stands in the page.
     let (_, rest) = page.split_once("Content-Security-Policy\" content=\"").expect("a policy");
     let (policy, _) = rest.split_once('"').expect("an end");
-    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("connect"), "{policy}");
+    assert!(
+        policy.starts_with("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("connect"),
+        "{policy}"
+    );
     let mut scripts = 0;
     for part in page.split("<script>").skip(1).chain(page.split("<style>").skip(1)) {
         let end = part.find("</script>").into_iter().chain(part.find("</style>")).min().expect("an end");
@@ -186,7 +208,10 @@ fn the_same_results_are_the_same_bytes_and_texts_can_stay_out() {
     dir.run(&[&REPORT[..], &["--resamples", "20", "--no-texts", "--data", "r.json"]].concat()).ok();
     let report = document(&dir.read("r.html"));
     assert_eq!(report, serde_json::from_str::<Value>(&dir.read("r.json")).expect("JSON"));
-    assert_eq!((&report["evals"][0]["texts"], &report["evals"][0]["no_texts"]), (&Value::Null, &json!("the report was made with --no-texts")));
+    assert_eq!(
+        (&report["evals"][0]["texts"], &report["evals"][0]["no_texts"]),
+        (&Value::Null, &json!("the report was made with --no-texts"))
+    );
     assert!(!serde_json::to_string(&report).expect("JSON").contains("onerror"), "no text");
     // Evals that are gone or changed are no error: the report says why it has no texts.
     std::fs::remove_file(dir.path().join("frozen.jsonl")).expect("removes");
@@ -222,7 +247,8 @@ fn scoreboards_alone_and_a_baseline_from_elsewhere() {
     let copy = |from: &str, to: &str| {
         for (end, new) in [(".json", ".json"), ("_items.jsonl", "_items.jsonl")] {
             std::fs::create_dir_all(dir.path().join("boards")).expect("creates");
-            std::fs::copy(dir.path().join(format!("{from}{end}")), dir.path().join(format!("{to}{new}"))).expect("copies");
+            std::fs::copy(dir.path().join(format!("{from}{end}")), dir.path().join(format!("{to}{new}")))
+                .expect("copies");
         }
     };
     copy("runs/R0/seed_1/frozen_scoreboard", "boards/small_frozen");

@@ -34,10 +34,10 @@ function cliffsByStep() {
 
 function cliffWords() {
   const by = [...cliffsByStep()].sort((a, b) => report.conditions[a[0]].step - report.conditions[b[0]].step);
-  if (by.length === 0) return el("p", { class: "note good" }, "No cliff: in no run did known cases rise by more than 1 point while new ones fell by more than 2.");
-  return el("ul", { class: "findings" }, by.map(([to, cliffs]) => el("li", { class: `level ${cliffs.some((c) => c.finding.level === "CRITICAL") ? "critical" : "warning"}` },
-    el("strong", {}, `Cliff at step ${count(report.conditions[to].step)}, in ${plural(cliffs.length, "run")}. `),
-    `${cliffs[0].seed === null ? "" : `Seed ${cliffs[0].seed}, against step ${count(report.conditions[cliffs[0].from].step)}: `}${cliffs[0].finding.message}. ${cliffs[0].finding.advice}.`)));
+  if (by.length === 0) return el("p", { class: "note good" }, "No cliff: at no step did known cases rise by more than 1 point while new ones fell by more than 2, as means over seeds.");
+  return el("ul", { class: "findings" }, by.map(([to, cliffs]) => el("li", { class: `level ${cliffs[0].finding.level.toLowerCase()}` },
+    el("strong", {}, `Cliff at step ${count(report.conditions[to].step)}. `),
+    `Against step ${count(report.conditions[cliffs[0].from].step)}: ${cliffs[0].finding.message}. ${cliffs[0].finding.advice}.`)));
 }
 
 function trajectory(m, steps) {
@@ -62,10 +62,10 @@ function trajectory(m, steps) {
       const x = d3.scaleLinear(d3.extent(steps, (s) => s.step), [left + 12, right - 12]);
       const y = d3.scaleLinear(d3.extent(values), [bottom, top]).nice();
       axes(svg, { x, y, left, right, top, bottom, xTitle: "training step", xFormat: count, yFormat: tickFor(m), yTicks: 5 });
-      for (const [to, of] of cliffs) {
+      for (const [to] of cliffs) {
         const at = x(report.conditions[to].step);
         svg.append("line").attr("class", "cliff").attr("x1", at).attr("x2", at).attr("y1", top).attr("y2", bottom);
-        svg.append("text").attr("class", "clifflabel").attr("x", at + (at > right - 90 ? -4 : 4)).attr("text-anchor", at > right - 90 ? "end" : "start").attr("y", top + 10).text(`cliff (${plural(of.length, "run")})`);
+        svg.append("text").attr("class", "clifflabel").attr("x", at + (at > right - 90 ? -4 : 4)).attr("text-anchor", at > right - 90 ? "end" : "start").attr("y", top + 10).text("cliff");
       }
       const band = points.filter((p) => p.of.interval);
       svg.append("path").attr("class", "band").attr("fill", colour(series)).attr("d", d3.area((p) => x(p.step), (p) => y(p.of.interval.low), (p) => y(p.of.interval.high))(band));
@@ -83,7 +83,7 @@ function stepsTable(wanted, steps) {
   return plainTable("By step", [
     { name: "Step", number: true, value: (r) => r.step, show: (r) => count(r.step) },
     ...wanted.map((m) => ({ name: axisWords(m), number: true, value: (r) => report.landscape.points[r.c][m]?.mean ?? null, show: (r) => { const p = report.landscape.points[r.c][m]; return p ? `${shown(m, p.mean)} ${shownInterval(m, p.interval)}` : "–"; }, parts: parts(m, (r) => report.landscape.points[r.c][m]?.mean ?? null, (r) => report.landscape.points[r.c][m]?.interval) })),
-    { name: "Cliff", value: (r) => (cliffsByStep().get(r.c) ?? []).length, show: (r) => { const n = (cliffsByStep().get(r.c) ?? []).length; return n ? `in ${plural(n, "run")}` : "–"; } },
+    { name: "Cliff", value: (r) => (cliffsByStep().has(r.c) ? "yes" : "no") },
   ], steps, { file: "steps", note: "Means over seeds, intervals at 95 % over seeds and groups of bundles." });
 }
 

@@ -7,11 +7,13 @@
 use super::static_encoder::{self, Layer, StaticEncoder};
 use super::{Corpus, Encoder, EncoderError, Tokenizer};
 use crate::config::Model;
-use crate::data::Event;
+use crate::data::{Event, hex};
 use crate::embeddings::Embeddings;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
 
 /// The metadata key.
 const KEY: &str = "crucible";
@@ -143,6 +145,26 @@ impl Checkpoint {
         let encoder = StaticEncoder { config, tokens, span_weights, layers };
         Ok(Self { encoder, tokenizer, step: document.step, seed: document.seed, version: document.version })
     }
+
+    /// What belongs to the model and may change its numbers (`model_conditions` of a scoreboard).
+    ///
+    /// # Errors
+    /// The tokenizer has no text form.
+    pub fn conditions(&self) -> Result<BTreeMap<String, Value>, EncoderError> {
+        let config = &self.encoder.config;
+        let conditions = [
+            ("loader", json!("crucible_static")),
+            ("tokenizer_sha256", json!(hex(&Sha256::digest(self.tokenizer.to_json()?.as_bytes())))),
+            ("vocab_size", json!(self.tokenizer.vocab_size())),
+            ("max_tokens", json!(config.max_tokens)),
+            ("prompt", Value::Null),
+            ("pooling", json!(if config.span_window > 0 { "weighted_mean_around_span" } else { "mean" })),
+            ("span_window", json!(config.span_window)),
+            ("dim", json!(self.encoder.dim())),
+            ("dtype", json!("f32")),
+        ];
+        Ok(conditions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
 }
 
 impl Encoder for Checkpoint {
@@ -172,7 +194,6 @@ fn finite(name: &str, data: &[f32]) -> Result<(), EncoderError> {
 mod tests {
     use super::super::static_encoder::tests::{encoder, events, small, trained_tokenizer};
     use super::*;
-    use serde_json::{Value, json};
 
     fn checkpoint() -> Checkpoint {
         let tokenizer = trained_tokenizer(&events(60));

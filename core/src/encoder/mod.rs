@@ -9,7 +9,8 @@ mod static_encoder;
 mod tokenizer;
 
 pub use checkpoint::Checkpoint;
-pub use corpus::Corpus;
+pub use corpus::{Corpus, CorpusBuilder};
+pub use device::OnDevice;
 pub use error::EncoderError;
 pub use static_encoder::{Layer, MAX_SPAN_WINDOW, StaticEncoder, reference};
 pub use tokenizer::{Tokenizer, Tokens};

@@ -1,18 +1,19 @@
 //! From runs with their scoreboards and items to the document.
 
 use super::columns::Column;
-use super::document::{Board, LabelledFinding, Measure, Report, Run, SectionKind, TrainingPoint, VERSION, View};
+use super::document::{Board, Cliff, LabelledFinding, Measure, Report, Run, SectionKind, TrainingPoint, VERSION, View};
 use super::items::{Eval, worst_first};
 use super::landscape::{LandscapeSettings, landscape, ranges};
 use super::measures::{Prepared, RunValues, measures};
 use super::sections::{conditions, roundings, sections};
 use super::texts::MAX_TEXT_BYTES;
-use super::versus::{Scored, changes, cliffs, compared, diluted, follow};
+use super::versus::{Scored, changes, compared, diluted, follow};
 use crate::config::Config;
 use crate::curriculum::exposure::RunExposures;
 use crate::data::BundleSet;
 use crate::eval::{Item, Scoreboard};
-use crate::sweep::{Analysis, Kind, Truth};
+use crate::guardrails::Level;
+use crate::sweep::{Analysis, Cliff as SweepCliff, Kind, Truth};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -73,6 +74,8 @@ pub struct Input {
     pub texts: EvalTexts,
     /// The sweep's analysis, or why there is none.
     pub analysis: Result<Analysis, String>,
+    /// What guardrail G8 says of steps, or of conditions against the baseline.
+    pub cliffs: Vec<SweepCliff>,
     /// What guardrails found.
     pub findings: Vec<LabelledFinding>,
     /// Guardrails that had nothing to look at.
@@ -110,8 +113,11 @@ pub fn build(input: Input) -> Report {
         }
         of
     });
-    let steps = input.sweep == Some(Kind::Steps);
-    let cliffs = if steps { cliffs(&scored, &evals, &names, &input.settings) } else { Vec::new() };
+    let number = |name: &String| names.iter().position(|n| n == name);
+    let cliff =
+        |c: SweepCliff| Some(Cliff { from: number(&c.against)?, to: number(&c.condition)?, finding: c.finding });
+    let real = input.cliffs.into_iter().filter(|c| c.finding.level > Level::Ok);
+    let cliffs = real.filter_map(cliff).collect();
     let conditions = conditions(&input.runs, &names);
     let mut findings = input.findings;
     findings.extend(diluted(&input.runs));
@@ -120,7 +126,7 @@ pub fn build(input: Input) -> Report {
             let mut made = of_board(board, &scored[number].boards[at], &mut evals, with_items)?;
             let mine = (0..axes.len()).filter(|m| axes[*m].eval == made.eval);
             let pairs: Option<Vec<_>> = mine.map(|m| Some((&axes[m], prepared[number][m].clone()?))).collect();
-            made.values = ranges(&pairs.unwrap_or_default(), &input.settings);
+            made.values = ranges(&pairs.unwrap_or_default(), &made.scoreboard, &input.settings);
             made.changes = changes(&scored, number, made.eval, baseline, &evals[made.eval].frame, &input.settings);
             Some(made)
         });
@@ -202,7 +208,6 @@ fn gather(runs: &[RunInput], names: &[String], warnings: &mut Vec<String>) -> (V
             boards: boards.collect(),
             condition: names.iter().position(|n| *n == run.condition).unwrap_or(0),
             seed: run.seed,
-            step: run.step,
             foreign: run.foreign,
         }
     });

@@ -4,7 +4,8 @@ use super::columns::Column;
 use super::texts::Texts;
 use crate::curriculum::exposure::RunExposures;
 use crate::data::{Pool, Tier};
-use crate::eval::{GroupKind, Interval, Scoreboard};
+use crate::estimate::Interval;
+use crate::eval::{GroupKind, Scoreboard};
 use crate::guardrails::Finding;
 use crate::stats::PairedChange;
 use crate::sweep::{Analysis, Ellipse, Kind, Truth};
@@ -33,8 +34,7 @@ pub enum SectionKind {
 
 impl SectionKind {
     /// All, in the order of tabs.
-    pub const ALL: [Self; 5] =
-        [Self::Summary, Self::Pareto, Self::MarginDist, Self::StepTrajectory, Self::Dilution];
+    pub const ALL: [Self; 5] = [Self::Summary, Self::Pareto, Self::MarginDist, Self::StepTrajectory, Self::Dilution];
 
     /// As `--type` names it.
     #[must_use]
@@ -344,14 +344,12 @@ pub struct Landscape {
     pub warnings: Vec<String>,
 }
 
-/// A moment of training after which known cases rise and new ones fall (guardrail G8).
+/// A condition where known cases rise and new ones fall (guardrail G8), as means over seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cliff {
-    /// The run's seed.
-    pub seed: Option<u64>,
-    /// Number of the condition that was best on the organic truth before.
+    /// Number of the condition that it is held to: the step before with the best organic rate, or the baseline.
     pub from: usize,
-    /// Number of the condition that it is compared with.
+    /// Number of the condition at the cliff.
     pub to: usize,
     /// What the guardrail says.
     pub finding: Finding,
@@ -399,7 +397,7 @@ pub struct Report {
     pub analysis: Option<Analysis>,
     /// Why there is none.
     pub no_analysis: Option<String>,
-    /// Cliffs in the course of training, in a sweep over steps.
+    /// Cliffs.
     pub cliffs: Vec<Cliff>,
     /// What guardrails found.
     pub findings: Vec<LabelledFinding>,

@@ -1,11 +1,11 @@
 //! Conditions on all axes at once: intervals over runs and groups of items, and what any two axes say together.
 
-use super::document::{Difference, Landscape, Measure, Plane, PlanePoint, Point, Range, Statistic};
+use super::document::{Difference, Landscape, Measure, Plane, PlanePoint, Point, Range, Statistic, Subset};
 use super::measures::Prepared;
-use crate::eval::{Interval, LEVEL, wilson};
+use crate::estimate::{BCA_BY_GROUP, Interval, LEVEL, bca, replicates, wilson};
+use crate::eval::{Scoreboard, Summary};
 use crate::parallel;
 use crate::rng::Stream;
-use crate::stats::{bca, replicates};
 use crate::sweep::{Spread, ellipse_of, frontier_of, interval_of, knee_of};
 
 /// How much is computed.
@@ -31,9 +31,11 @@ pub(super) struct Compared {
     pub(super) prepared: Vec<Option<std::sync::Arc<Prepared>>>,
 }
 
-/// One run's values on the measures, each with an interval: Wilson's for pass rates, BCa over groups for the rest.
+/// One run's values on the measures, each with an interval: Wilson's for pass rates, BCa over groups for the rest, as the
+/// scoreboard has it where it does.
 pub(super) fn ranges(
     measures: &[(&Measure, std::sync::Arc<Prepared>)],
+    board: &Scoreboard,
     settings: &LandscapeSettings,
 ) -> Vec<Option<Range>> {
     let range = |(measure, of): &(&Measure, std::sync::Arc<Prepared>)| {
@@ -52,6 +54,9 @@ pub(super) fn ranges(
         if measure.statistic == Statistic::PassRate {
             return Some(Range { value, interval: wilson(passed, n) });
         }
+        if let Some(interval) = summary(board, measure.subset).and_then(|s| written(s, measure.statistic)) {
+            return Some(Range { value, interval: Some(interval) });
+        }
         let drawn = |drawn: &[u32]| {
             let drawn: Vec<usize> = drawn.iter().map(|g| *g as usize).collect();
             of.value(measure.statistic, &times(&drawn))
@@ -68,11 +73,32 @@ pub(super) fn ranges(
             low: b.bound(0.025),
             high: b.bound(0.975),
             level: LEVEL,
-            method: "bca_by_group".to_owned(),
+            method: BCA_BY_GROUP.to_owned(),
         });
         Some(Range { value, interval })
     };
     measures.iter().map(range).collect()
+}
+
+fn summary(board: &Scoreboard, subset: Subset) -> Option<&Summary> {
+    match subset {
+        Subset::All => Some(&board.overall),
+        Subset::Tier(tier) => board.by_tier.get(&tier),
+        Subset::Pool(pool) => board.by_pool.get(&pool),
+    }
+}
+
+fn written(summary: &Summary, statistic: Statistic) -> Option<Interval> {
+    let of = summary.by_group.as_ref()?;
+    let interval = match statistic {
+        Statistic::PassRate => return summary.ci95.clone(),
+        Statistic::MeanMargin => &of.mean_margin,
+        Statistic::Q10Margin => &of.q10_margin,
+        Statistic::MedianMargin => &of.median_margin,
+        Statistic::Q90Margin => &of.q90_margin,
+        Statistic::MeanRank => &of.mean_rank,
+    };
+    Some(interval.clone())
 }
 
 /// `[condition][measure]`, NaN where there is none.
@@ -147,22 +173,24 @@ pub(super) fn landscape(
         runs: conditions.iter().map(|of| of.iter().take(runs).map(|r| r.run).collect()).collect(),
         resamples: settings.resamples.max(1),
         points: table(&point),
-        differences: (0..conditions.len())
-            .map(|c| (0..measures.len()).map(|m| difference(c, m)).collect())
-            .collect(),
+        differences: (0..conditions.len()).map(|c| (0..measures.len()).map(|m| difference(c, m)).collect()).collect(),
         planes: parallel::map(pairs.len(), |at| plane(pairs[at], measures, &means, &resamples, baseline)),
         warnings: Vec::new(),
     })
 }
 
 /// What two axes say together. An axis on which less is better is turned round for it.
-fn plane((x, y): (usize, usize), measures: &[Measure], means: &Values, resamples: &[Values], baseline: Option<usize>) -> Plane {
+fn plane(
+    (x, y): (usize, usize),
+    measures: &[Measure],
+    means: &Values,
+    resamples: &[Values],
+    baseline: Option<usize>,
+) -> Plane {
     let sign = [x, y].map(|m| if measures[m].higher_is_better { 1.0 } else { -1.0 });
-    let there: Vec<usize> =
-        (0..means.len()).filter(|c| [x, y].iter().all(|m| means[*c][*m].is_finite())).collect();
-    let turned = |v: &Values| -> Vec<[f64; 2]> {
-        there.iter().map(|c| [sign[0] * v[*c][x], sign[1] * v[*c][y]]).collect()
-    };
+    let there: Vec<usize> = (0..means.len()).filter(|c| [x, y].iter().all(|m| means[*c][*m].is_finite())).collect();
+    let turned =
+        |v: &Values| -> Vec<[f64; 2]> { there.iter().map(|c| [sign[0] * v[*c][x], sign[1] * v[*c][y]]).collect() };
     let points = turned(means);
     let on = frontier_of(&points);
     let clouds: Vec<Vec<[f64; 2]>> =

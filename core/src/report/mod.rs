@@ -12,10 +12,10 @@ mod items;
 mod landscape;
 mod measures;
 mod sections;
-mod texts;
-mod versus;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod versus;
 
 pub use build::{BoardInput, EvalTexts, Input, RunInput, build};
 pub use columns::{Column, ColumnKind, MARGIN_STEP};

@@ -1,7 +1,8 @@
 use super::*;
 use crate::data::{BundleSet, Tier, read_bundles};
 use crate::embeddings::Embeddings;
-use crate::eval::{self, Checkpoint, EvalHeader, Inputs, quantile};
+use crate::estimate::quantile;
+use crate::eval::{self, Checkpoint, EvalHeader, Inputs};
 use crate::rng::Stream;
 use crate::sweep::{Outcome, Results, Settings, Truth, analyse};
 use serde_json::json;
@@ -10,7 +11,8 @@ use std::collections::BTreeMap;
 /// `n` bundles of five lemmas, tiers in turn; texts are shared between bundles.
 fn set(n: usize) -> BundleSet {
     let tiers = Tier::ALL.map(Tier::name);
-    let event = |i: usize, sense: &str| json!({"event_id": format!("e{i}"), "sense": sense, "text": format!("text {i}")});
+    let event =
+        |i: usize, sense: &str| json!({"event_id": format!("e{i}"), "sense": sense, "text": format!("text {i}")});
     let mut text = String::new();
     for i in 0..n {
         let lemma = ["a", "b", "c", "d", "e"][i % 5];
@@ -77,6 +79,7 @@ fn input(conditions: &[&str], seeds: u64) -> Input {
         baseline: None,
         texts: texts.collect(),
         analysis: Err("not asked for".into()),
+        cliffs: Vec::new(),
         findings: Vec::new(),
         not_run: Vec::new(),
         warnings: Vec::new(),
@@ -94,7 +97,10 @@ fn values_are_those_of_the_scoreboards() {
     let report = build(input(&["one", "two"], 3));
     let landscape = report.landscape.as_ref().expect("there are items");
     for (key, of) in [
-        ("frozen.tier3_adversarial.pass_rate", &(|b: &Board| b.scoreboard.by_tier[&Tier::Adversarial].pass_rate) as &dyn Fn(&Board) -> Option<f64>),
+        (
+            "frozen.tier3_adversarial.pass_rate",
+            &(|b: &Board| b.scoreboard.by_tier[&Tier::Adversarial].pass_rate) as &dyn Fn(&Board) -> Option<f64>,
+        ),
         ("frozen.all.q10_margin", &|b| b.scoreboard.overall.q10_margin),
         ("frozen.all.median_margin", &|b| b.scoreboard.overall.median_margin),
         ("frozen.tier3_adversarial.q90_margin", &|b| b.scoreboard.by_tier[&Tier::Adversarial].q90_margin),
@@ -113,7 +119,10 @@ fn values_are_those_of_the_scoreboards() {
             for (run, value) in runs.iter().zip(&each) {
                 let range = run.boards[0].values[m].as_ref().expect("a value");
                 assert!((range.value - value).abs() < 1e-12, "{key}");
-                assert!(range.interval.as_ref().is_some_and(|i| i.low <= *value && *value <= i.high), "{key}: {range:?}");
+                assert!(
+                    range.interval.as_ref().is_some_and(|i| i.low <= *value && *value <= i.high),
+                    "{key}: {range:?}"
+                );
             }
         }
     }
@@ -137,11 +146,11 @@ fn a_weighted_quantile_is_that_of_the_repeated_items() {
         };
         let prepared = measures::Prepared::new(&frame, Subset::All, &run);
         let times: Vec<f64> = (0..groups).map(|_| stream.below(4) as f64).collect();
-        let mut repeated: Vec<f64> = (0..n)
-            .flat_map(|i| std::iter::repeat_n(run.margin[i], times[frame.group[i] as usize] as usize))
-            .collect();
+        let mut repeated: Vec<f64> =
+            (0..n).flat_map(|i| std::iter::repeat_n(run.margin[i], times[frame.group[i] as usize] as usize)).collect();
         repeated.sort_by(f64::total_cmp);
-        for (statistic, q) in [(Statistic::Q10Margin, 0.1), (Statistic::MedianMargin, 0.5), (Statistic::Q90Margin, 0.9)] {
+        for (statistic, q) in [(Statistic::Q10Margin, 0.1), (Statistic::MedianMargin, 0.5), (Statistic::Q90Margin, 0.9)]
+        {
             let got = prepared.value(statistic, &times);
             match quantile(&repeated, q) {
                 Some(want) => assert!((got - want).abs() < 1e-12, "{got} is not {want}"),

@@ -49,7 +49,8 @@ impl Texts {
         let mut bytes = 0;
         for &item in order {
             let Some(bundle) = bundle(item) else { continue };
-            let events = || [bundle.anchor, bundle.positive].into_iter().chain(bundle.negatives.iter().map(|n| n.event));
+            let events =
+                || [bundle.anchor, bundle.positive].into_iter().chain(bundle.negatives.iter().map(|n| n.event));
             let more: usize =
                 events().filter(|e| number[*e as usize].is_none()).map(|e| set.events[e as usize].text.len()).sum();
             if bytes + more <= budget {

@@ -1,14 +1,12 @@
 //! Runs against each other: which ones are compared, changes against the baseline's, cliffs, dilution.
 
 use super::build::RunInput;
-use super::document::{Change, Cliff, Difference, LabelledFinding, Landscape, Measure, Point, Statistic, Subset};
+use super::document::{Change, Difference, LabelledFinding, Landscape, Measure, Point, Statistic, Subset};
 use super::items::Eval;
 use super::landscape::{Compared, LandscapeSettings};
 use super::measures::{Frame, Prepared, RunValues};
-use crate::config::Guardrails;
 use crate::data::Pool;
-use crate::guardrails::overfitting_cliff::{self, Move};
-use crate::guardrails::{Level, dilution};
+use crate::guardrails::dilution;
 use crate::stats::{self, Pair, PairedChange};
 use crate::sweep::{Analysis, Truth};
 use std::collections::BTreeSet;
@@ -19,7 +17,6 @@ pub(super) struct Scored {
     /// Number of its condition.
     pub(super) condition: usize,
     pub(super) seed: Option<u64>,
-    pub(super) step: Option<u64>,
     pub(super) foreign: bool,
     /// Number of the eval and the items, board by board.
     pub(super) boards: Vec<(usize, Option<RunValues>)>,
@@ -86,8 +83,7 @@ fn paired(
     settings: &LandscapeSettings,
 ) -> Option<PairedChange> {
     let pairs = pairs(frame, before, after, subset);
-    let settings =
-        stats::Settings { resamples: settings.resamples, seed: settings.seed, ..stats::Settings::default() };
+    let settings = stats::Settings { resamples: settings.resamples, seed: settings.seed, ..stats::Settings::default() };
     stats::change(&pairs.iter().collect::<Vec<_>>(), &settings)
 }
 
@@ -115,57 +111,14 @@ fn eval_of(evals: &[Eval], truth: Truth) -> Option<usize> {
     evals.iter().position(|e| e.document.truth == Some(truth))
 }
 
-/// G8 in the course of each seed's training: every step against the one before it with the best organic rate.
-pub(super) fn cliffs(scored: &[Scored], evals: &[Eval], names: &[String], settings: &LandscapeSettings) -> Vec<Cliff> {
-    let (Some(frozen), Some(organic)) = (eval_of(evals, Truth::Frozen), eval_of(evals, Truth::Organic)) else {
-        return Vec::new();
-    };
-    let guardrails = Guardrails::default();
-    let rate = |values: &RunValues| values.margin.iter().filter(|m| **m > 0.0).count();
-    let seeds: BTreeSet<Option<u64>> = scored.iter().filter(|s| !s.foreign).map(|s| s.seed).collect();
-    let mut out = Vec::new();
-    for seed in seeds {
-        let mut steps: Vec<(u64, &Scored, &RunValues, &RunValues)> = scored
-            .iter()
-            .filter(|s| s.seed == seed)
-            .filter_map(|s| Some((s.step?, s, s.on(frozen)?, s.on(organic)?)))
-            .collect();
-        steps.sort_by_key(|s| s.0);
-        for at in 1..steps.len() {
-            // Of equals the first.
-            let Some(best) = steps[..at].iter().reduce(|a, b| if rate(b.3) > rate(a.3) { b } else { a }) else {
-                continue;
-            };
-            let now = &steps[at];
-            let of = |eval: usize, before, after, subset| paired(&evals[eval].frame, before, after, subset, settings);
-            let known = of(frozen, best.2, now.2, evals[frozen].frame.hardest());
-            let new = of(organic, best.3, now.3, Subset::All);
-            let (Some(known), Some(new)) = (known, new) else { continue };
-            let finding = overfitting_cliff::check(
-                Move::paired(&known),
-                Move::paired(&new),
-                guardrails.cliff_rise,
-                guardrails.cliff_fall,
-            );
-            if finding.level > Level::Ok {
-                out.push(Cliff { seed, from: best.1.condition, to: now.1.condition, finding });
-            }
-        }
-    }
-    debug_assert!(out.iter().all(|c| c.to < names.len()), "conditions are numbers of names");
-    out
-}
-
 /// G1 of every condition whose exposures are known.
 pub(super) fn diluted(runs: &[RunInput]) -> Vec<LabelledFinding> {
     let mut seen = BTreeSet::new();
     let of = |run: &RunInput| {
         let expected = &run.exposures.as_ref()?.expected;
         let looks = expected.pools.iter().find(|p| p.pool == Pool::Legacy)?.expected?;
-        seen.insert(run.condition.clone()).then(|| LabelledFinding {
-            place: run.condition.clone(),
-            finding: dilution::check(looks, expected.steps),
-        })
+        seen.insert(run.condition.clone())
+            .then(|| LabelledFinding { place: run.condition.clone(), finding: dilution::check(looks, expected.steps) })
     };
     runs.iter().filter_map(of).collect()
 }

@@ -11,10 +11,10 @@ use crate::trials::{self, PLAN, State};
 use crate::{io, scoreboards};
 use crucible_core::config::Guardrails;
 use crucible_core::guardrails::Finding;
-use crucible_core::report::{
-    BoardInput, Input, LabelledFinding, LandscapeSettings, RunInput, TrainingPoint, View,
+use crucible_core::report::{BoardInput, Input, LabelledFinding, LandscapeSettings, RunInput, TrainingPoint, View};
+use crucible_core::sweep::{
+    Analysis, Cliff, Kind, Outcome, Results, Settings, Truth, analyse, cliffs, findings as of_sweep,
 };
-use crucible_core::sweep::{Analysis, Kind, Outcome, Results, Settings, Truth, analyse};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,15 +56,23 @@ pub(super) fn input(args: &Args, ctx: &Context) -> CliResult<Input> {
     } else {
         of_scoreboards(dir)?
     };
-    let of_sweep = if found.view == View::Sweep { earlier(dir)? } else { None };
-    let baseline = baseline(args, &mut found)?.or_else(|| of_sweep.as_ref().map(|a| a.baseline.clone()));
+    let earlier = if found.view == View::Sweep { read_analysis(dir)? } else { None };
+    let baseline = baseline(args, &mut found)?.or_else(|| earlier.as_ref().map(|a| a.baseline.clone()));
     let default = LandscapeSettings::default();
-    let settings =
-        LandscapeSettings { resamples: args.resamples.map_or(default.resamples, |n| n as usize), ..default };
+    let settings = LandscapeSettings { resamples: args.resamples.map_or(default.resamples, |n| n as usize), ..default };
     let texts = texts::read(args, found.runs.iter().flat_map(|r| &r.boards))?;
-    let analysis = analysis(&found.runs, baseline.as_deref(), args.resamples, of_sweep.as_ref());
+    let (analysis, cliffs) = match analysis(&found, baseline.as_deref(), args.resamples, earlier.as_ref()) {
+        Ok((analysis, cliffs)) => (Ok(analysis), cliffs),
+        Err(why) => (Err(why), Vec::new()),
+    };
     let places: Vec<String> = found.runs.iter().map(|r| r.place.clone()).collect();
-    let (findings, not_run) = findings(dir, found.view, &places, ctx);
+    let (mut findings, not_run) = findings(dir, found.view, &places, ctx);
+    if let Ok(analysis) = &analysis {
+        // The sweep's own, over all of its trials, in the place of what was found folder by folder.
+        findings.retain(|f| !analysis.guardrails.iter().any(|own| own.id == f.finding.id));
+        let place = String::new;
+        findings.extend(analysis.guardrails.iter().map(|f| LabelledFinding { place: place(), finding: f.clone() }));
+    }
     Ok(Input {
         title: title(dir),
         view: found.view,
@@ -75,6 +83,7 @@ pub(super) fn input(args: &Args, ctx: &Context) -> CliResult<Input> {
         runs: found.runs,
         texts,
         analysis,
+        cliffs,
         findings,
         not_run,
         warnings: found.warnings,
@@ -292,7 +301,8 @@ fn baseline(args: &Args, found: &mut Found) -> CliResult<Option<String>> {
     }
     let read = WithItems::read(path)?;
     if read.items.is_none() {
-        let message = format!("--baseline {wanted}: its items ({}) are not there", scoreboards::items_beside(path).display());
+        let message =
+            format!("--baseline {wanted}: its items ({}) are not there", scoreboards::items_beside(path).display());
         return Err(CliError::new(Exit::Data, message).advise("margins and flips are computed from them"));
     }
     let known = found.runs.iter().flat_map(|r| &r.boards);
@@ -323,7 +333,7 @@ fn baseline(args: &Args, found: &mut Found) -> CliResult<Option<String>> {
 }
 
 /// What the sweep itself said of its trials.
-fn earlier(dir: &Path) -> CliResult<Option<Analysis>> {
+fn read_analysis(dir: &Path) -> CliResult<Option<Analysis>> {
     let path = dir.join(collect::ANALYSIS);
     if !path.is_file() {
         return Ok(None);
@@ -334,11 +344,12 @@ fn earlier(dir: &Path) -> CliResult<Option<Analysis>> {
 
 /// The analysis of both questions together, as `crucible sweep` makes it.
 fn analysis(
-    runs: &[RunInput],
+    found: &Found,
     baseline: Option<&str>,
     resamples: Option<u32>,
     earlier: Option<&Analysis>,
-) -> Result<Analysis, String> {
+) -> Result<(Analysis, Vec<Cliff>), String> {
+    let runs = &found.runs;
     let of = |run: &RunInput, truth: Truth| run.boards.iter().find(|b| b.truth == Some(truth))?.items.clone();
     let outcomes: Vec<Outcome> = runs
         .iter()
@@ -363,7 +374,14 @@ fn analysis(
         Some(resamples) => resamples as usize,
         None => earlier.map_or(default.resamples, |a| a.settings.resamples),
     };
-    Ok(analyse(&results, baseline.unwrap_or_default(), chance, &Settings { resamples, ..default }))
+    let settings = Settings { resamples, ..default };
+    let mut analysis = analyse(&results, baseline.unwrap_or_default(), chance, &settings);
+    let limits = runs.iter().find_map(|r| r.config.as_ref()).map(|c| c.guardrails.clone()).unwrap_or_default();
+    let kind = found.sweep.unwrap_or(Kind::Ablation);
+    let base = analysis.baseline.clone();
+    analysis.guardrails = of_sweep(&results, kind, &base, &settings, &limits);
+    analysis.guardrails.sort_by_key(|f| std::cmp::Reverse(f.level));
+    Ok((analysis, cliffs(&results, kind, &base, &settings, &limits)))
 }
 
 /// What guardrails say of the folder. A report is no check: what can't be judged is left out, with a word.
