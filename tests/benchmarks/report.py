@@ -100,14 +100,16 @@ document.getElementById('view').getBoundingClientRect(); return performance.now(
 def measure(page):
     browser = Browser()
     times = {"interactive": [], "pareto": [], "bundles": []}
-    for _ in range(OPENED):
-        browser.open(page.resolve().as_uri())
-        while (ready := browser.run(READY)) is None:
-            time.sleep(0.02)
-        times["interactive"].append(ready)
-        for tab in ["pareto", "bundles"]:
-            times[tab].append(browser.run(CLICK % tab))
-    browser.close()
+    try:
+        for _ in range(OPENED):
+            browser.open(page.resolve().as_uri())
+            while (ready := browser.run(READY)) is None:
+                time.sleep(0.02)
+            times["interactive"].append(ready)
+            for tab in ["pareto", "bundles"]:
+                times[tab].append(browser.run(CLICK % tab))
+    finally:
+        browser.close()
     return times
 
 

@@ -46,7 +46,9 @@ function paretoView() {
       paretoTable(chosen, off)),
   ];
   const selected = conditionNamed(state.c);
+  const own = dropSection(chosen.x, chosen.y);
   parts.push(selected >= 0 ? conditionPanel(selected) : el("section", { class: "hint" }, el("p", {}, "Choose a condition in the chart or in the table: its margins, worst bundles, flips and settings appear here.")));
+  if (own) parts.push(own);
   return parts;
 }
 
@@ -97,11 +99,14 @@ function paretoPlot({ x: mx, y: my }) {
   const seeds = points.flatMap((p) => runsOf(p.c).map(({ run, number }) => {
     return { c: p.c, run, number, x: runPoint(run, mx), y: runPoint(run, my) };
   })).filter((s) => s.x && s.y && !(changes && s.c === base));
+  // Models that the reader dropped are not paired with anything: they have no changes.
+  const own = changes ? [] : dropped.map((d) => ({ d, x: droppedValue(d, mx), y: droppedValue(d, my) })).filter((d) => d.x && d.y);
   const single = points.every((p) => runsOf(p.c).length === 1);
   const showSeeds = on.has("seeds") && !single;
   const spread = (axis) => {
     const all = points.flatMap((p) => [p[axis].mean, ...(on.has("intervals") && p[axis].interval ? [p[axis].interval.low, p[axis].interval.high] : [])]);
     if (showSeeds) all.push(...seeds.map((s) => s[axis].value));
+    all.push(...own.map((d) => d[axis].value));
     const [low, high] = d3.extent(all);
     const room = (high - low || Math.abs(high) || 1) * 0.06;
     return [low - room, high + room];
@@ -192,7 +197,12 @@ function paretoPlot({ x: mx, y: my }) {
     knob.append("path").attr("class", "mark").attr("d", (p) => mark(p.c, 130)).attr("fill", (p) => colour(p.c));
     knob.filter((p) => plane.knee === p.c).append("circle").attr("class", "knee").attr("r", 11);
     withTip(knob, pointWords);
-    labels(area, points.filter((p) => p.x.mean >= domain.x[0] && p.x.mean <= domain.x[1] && p.y.mean >= domain.y[0] && p.y.mean <= domain.y[1]).map((p) => ({ x: x(p.x.mean), y: y(p.y.mean), text: plane.knee === p.c ? `${p.condition.name} (knee)` : p.condition.name, strong: p.condition.name === state.c })), { x0: left, x1: right, y0: top, y1: bottom });
+    const stars = area.append("g").selectAll("g").data(own).join("g").attr("class", "own").attr("tabindex", 0).attr("role", "img")
+      .attr("data-own", (d) => d.d.name).attr("aria-label", (d) => ownWords(d).join(". ")).attr("transform", (d) => `translate(${x(d.x.value)},${y(d.y.value)})`);
+    for (const [axis, at, low, high] of [["x", x, "x1", "x2"], ["y", y, "y1", "y2"]]) stars.filter((d) => on.has("intervals") && d[axis].interval).append("line").attr(low, (d) => at(d[axis].interval.low) - at(d[axis].value)).attr(high, (d) => at(d[axis].interval.high) - at(d[axis].value));
+    stars.append("path").attr("d", d3.symbol(d3.symbolStar, 190)());
+    withTip(stars, ownWords);
+    labels(area, [...own.map((d) => ({ x: x(d.x.value), y: y(d.y.value), text: d.d.name, strong: true })), ...points.filter((p) => p.x.mean >= domain.x[0] && p.x.mean <= domain.x[1] && p.y.mean >= domain.y[0] && p.y.mean <= domain.y[1]).map((p) => ({ x: x(p.x.mean), y: y(p.y.mean), text: plane.knee === p.c ? `${p.condition.name} (knee)` : p.condition.name, strong: p.condition.name === state.c }))], { x0: left, x1: right, y0: top, y1: bottom });
 
     const brush = d3.brush().extent([[left, top], [right, bottom]]).on("end", (event) => {
       if (!event.sourceEvent) return;
@@ -250,6 +260,7 @@ function paretoPlot({ x: mx, y: my }) {
     ], rows, { file: "marked_area", note: "Intervals at 95 %." }),
     el("button", { type: "button", onclick: () => { go({ brush: "" }, { push: false, redraw: false }); made.redraw(); showBrushed(); } }, "Unmark"));
   }
+  const ownWords = (d) => [d.d.name, `${titleOf(mx)}: ${says(mx, { mean: d.x.value, interval: d.x.interval })}`, `${titleOf(my)}: ${says(my, { mean: d.y.value, interval: d.y.interval })}`, "evaluated in this page, one run"];
   function pointWords(p) {
     const lines = [p.condition.name, `${titleOf(mx)}: ${says(mx, p.x)}`, `${titleOf(my)}: ${says(my, p.y)}`];
     if (p.of) lines.push(`on the frontier in ${percent(p.of.p_on_frontier, 0)} of resamples`);

@@ -58,6 +58,9 @@ pub struct Args {
     /// Leaves texts out: the page can be shown to people who may not read them
     #[arg(long)]
     pub no_texts: bool,
+    /// Leaves the evaluator out, which lets readers place a checkpoint of theirs on the chart (about 0.8 MB)
+    #[arg(long)]
+    pub no_evaluator: bool,
     /// Resamples of the bootstraps; without it 1000, and the sweep's own number for its two rates
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub resamples: Option<u32>,
@@ -96,7 +99,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         output::check_writable(path)?;
     }
     let report = make(args, ctx)?;
-    let page = page::html(&report)?;
+    let page = page::html(&report, evaluates(args, &report))?;
     if let Some(path) = &args.data {
         output::write_json(path, &report)?;
     }
@@ -129,10 +132,18 @@ pub(crate) fn of_folder(dir: &Path, output: &Path, baseline: Option<&str>, ctx: 
         frozen_eval: None,
         organic_eval: None,
         no_texts: false,
+        no_evaluator: false,
         resamples: None,
         data: None,
     };
-    output::write_file(output, page::html(&make(&args, ctx)?)?.as_bytes())
+    let report = make(&args, ctx)?;
+    output::write_file(output, page::html(&report, evaluates(&args, &report))?.as_bytes())
+}
+
+/// Whether the page can use an evaluator: where it shows the chart, and has bundles.
+fn evaluates(args: &Args, report: &Report) -> bool {
+    let chart = report.sections.iter().any(|s| s.kind == SectionKind::Pareto && s.missing.is_none());
+    !args.no_evaluator && chart && report.evals.iter().any(|e| !e.ids.is_empty())
 }
 
 /// The document of a folder of results.

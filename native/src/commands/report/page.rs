@@ -5,6 +5,7 @@
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::web_assets;
 use crucible_core::report::Report;
 use ct_codecs::{Base64, Encoder};
 use sha2::{Digest, Sha256};
@@ -18,7 +19,7 @@ const STYLES: [&str; 2] =
 const LIBRARY: &str = include_str!("../../../../web/vendor/d3.min.js");
 const LIBRARY_LICENSE: &str = include_str!("../../../../web/vendor/d3.LICENSE");
 /// The page's own scripts, in order: each uses what stands before it.
-const SCRIPTS: [&str; 14] = [
+const SCRIPTS: [&str; 15] = [
     include_str!("../../../../web/report/dom.js"),
     include_str!("../../../../web/report/data.js"),
     include_str!("../../../../web/report/words.js"),
@@ -26,6 +27,7 @@ const SCRIPTS: [&str; 14] = [
     include_str!("../../../../web/report/table.js"),
     include_str!("../../../../web/report/chart.js"),
     include_str!("../../../../web/report/items.js"),
+    include_str!("../../../../web/report/drop.js"),
     include_str!("../../../../web/report/margins.js"),
     include_str!("../../../../web/report/condition.js"),
     include_str!("../../../../web/report/pareto.js"),
@@ -39,14 +41,20 @@ const SCRIPTS: [&str; 14] = [
 ///
 /// # Errors
 /// A report that has no JSON form.
-pub(super) fn html(report: &Report) -> CliResult<String> {
+pub(super) fn html(report: &Report, evaluator: bool) -> CliResult<String> {
+    let evaluator = evaluator.then(engine).flatten();
     let style = STYLES.join("\n");
     let library = format!("/*\nd3 7.9.2\n{LIBRARY_LICENSE}*/\n{LIBRARY}");
-    let script = format!("(() => {{\n\"use strict\";\n{}\n}})();\n", SCRIPTS.join("\n"));
+    let (engine, client) = evaluator.unwrap_or_default();
+    let script = format!("(() => {{\n\"use strict\";\n{client}\n{}\n}})();\n", SCRIPTS.join("\n"));
+    // A module may be compiled, in a worker that is made of a text of this page; still nothing comes from elsewhere.
+    let module = if engine.is_empty() { ("", "") } else { (" 'wasm-unsafe-eval'", " worker-src blob:;") };
     let policy = format!(
-        "default-src 'none'; script-src {} {}; style-src {}; img-src data: blob:; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; script-src {} {}{};{} style-src {}; img-src data: blob:; base-uri 'none'; form-action 'none'",
         source(&library),
         source(&script),
+        module.0,
+        module.1,
         source(&style)
     );
     let data = packed(report)?;
@@ -55,11 +63,22 @@ pub(super) fn html(report: &Report) -> CliResult<String> {
         ("{{policy}}", policy.as_str()),
         ("{{title}}", &title),
         ("{{style}}", &style),
+        ("{{engine}}", &engine),
         ("{{library}}", &library),
         ("{{script}}", &script),
         ("{{data}}", &data),
     ];
     Ok(filled(TEMPLATE, &parts))
+}
+
+/// The evaluator: an element with the module and its worker, and the script that starts them. None in a program that was
+/// built without the page.
+fn engine() -> Option<(String, &'static str)> {
+    let engine = web_assets::engine()?;
+    let client = std::str::from_utf8(web_assets::asset("evaluator.js")?).ok()?;
+    // Its exports are its last line; here all is one script.
+    let (client, _) = client.rsplit_once("export {")?;
+    Some((format!("<script type=\"application/json\" id=\"engine\">{engine}</script>\n"), client))
 }
 
 /// Puts parts into their places; what a part holds is not looked at again.
@@ -111,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_place_of_the_template_is_filled_once() {
-        for mark in ["{{policy}}", "{{style}}", "{{library}}", "{{script}}", "{{data}}"] {
+        for mark in ["{{policy}}", "{{style}}", "{{engine}}", "{{library}}", "{{script}}", "{{data}}"] {
             assert_eq!(TEMPLATE.matches(mark).count(), 1, "{mark}");
         }
         assert!(TEMPLATE.contains("{{title}}"));
