@@ -102,6 +102,7 @@ fn a_report_opens_from_disk_and_is_explored() {
     a_point_is_chosen(&browser);
     a_link_shows_what_the_sender_saw(&browser, &page);
     hostile_texts_stay_texts(&browser, &page);
+    a_checkpoint_is_placed_on_the_chart(&browser, &page);
     every_part_is_accessible(&browser, &page);
     nothing_is_loaded_and_nothing_else_runs(&browser);
 }
@@ -152,6 +153,46 @@ fn hostile_texts_stay_texts(browser: &Browser, page: &Path) {
     let markup = "return document.querySelectorAll('#view img, #view script').length;";
     assert_eq!(browser.run(markup), json!(0), "a text became markup");
     assert_eq!(browser.run("return window.ran ?? null;"), Value::Null, "a text ran");
+}
+
+/// A model of the sweep, dropped onto the page, lands where the command says it is.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn a_checkpoint_is_placed_on_the_chart(browser: &Browser, page: &Path) {
+    open(browser, page, "#tab=pareto");
+    if browser.run("return document.getElementById('engine');").is_null() {
+        println!("skipped: the program was built without an evaluator for its pages");
+        return;
+    }
+    let run = page.with_file_name("s").join("few/seed_2");
+    let bytes = std::fs::read(run.join("checkpoint_final.safetensors")).expect("reads");
+    let encoded = <ct_codecs::Base64 as ct_codecs::Encoder>::encode_to_string(&bytes).expect("short");
+    let rate = |truth: &str, of: &dyn Fn(&Value) -> Value| {
+        let text = std::fs::read_to_string(run.join(format!("{truth}_scoreboard.json"))).expect("reads");
+        let rate = of(&serde_json::from_str(&text).expect("JSON")).as_f64().expect("a rate");
+        format!("{:.1} %", 100.0 * rate)
+    };
+    let kept = rate("frozen", &|b| b["by_tier"]["tier3_adversarial"]["pass_rate"].clone());
+    let new = rate("organic", &|b| b["overall"]["pass_rate"].clone());
+    browser.run(&format!(
+        "const bytes = Uint8Array.from(atob('{encoded}'), (c) => c.charCodeAt(0)); const data = new DataTransfer(); \
+         data.items.add(new File([bytes], 'mine.safetensors')); document.querySelector('.dropzone').dispatchEvent(\
+         new DragEvent('drop', {{ bubbles: true, cancelable: true, dataTransfer: data }}));"
+    ));
+    let ended = "const s = document.getElementById('drop-status'); \
+                 return s && (s.classList.contains('bad') || s.innerText.includes('is on the chart.')) ? s.innerText : null;";
+    let said = browser.until("the checkpoint is evaluated", ended);
+    assert!(said.as_str().is_some_and(|s| s.starts_with("mine.safetensors is on the chart")), "{said}");
+    let shown = text(browser, "#own table");
+    assert!(shown.contains(&kept) && shown.contains(&new), "{kept} and {new} are not in {shown}");
+    browser
+        .until("its point is drawn", "return document.querySelector('[data-own=\"mine.safetensors\"]') ? true : null;");
+    // What is no checkpoint is said, and leaves the page as it was.
+    browser.run(
+        "const data = new DataTransfer(); data.items.add(new File(['<html></html>'], 'page.html')); \
+         document.querySelector('.dropzone').dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }));",
+    );
+    browser.until("the refusal is shown", "return document.querySelector('#drop-status.bad') ? true : null;");
+    assert_eq!(browser.run("return document.querySelectorAll('.own').length;"), json!(1));
 }
 
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]

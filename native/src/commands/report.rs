@@ -58,7 +58,7 @@ pub struct Args {
     /// Leaves texts out: the page can be shown to people who may not read them
     #[arg(long)]
     pub no_texts: bool,
-    /// Leaves the evaluator out, which lets readers place a checkpoint of theirs on the chart (about 0.8 MB)
+    /// Leaves the evaluator out, which places a reader's checkpoint on the chart
     #[arg(long)]
     pub no_evaluator: bool,
     /// Resamples of the bootstraps; without it 1000, and the sweep's own number for its two rates
