@@ -1,6 +1,7 @@
 //! `crucible report`: one page that shows what a folder of results says, whole in one file.
 
 mod gather;
+mod judged;
 mod page;
 mod texts;
 

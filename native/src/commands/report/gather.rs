@@ -1,28 +1,21 @@
 //! What lies in a results folder: a sweep, runs, or scoreboards.
 
-use super::{Args, texts};
-use crate::commands::guardrail::{boards, check, runs};
-use crate::commands::sweep::collect;
+use super::{Args, judged, texts};
+use crate::commands::guardrail::{boards, runs};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::scoreboards::WithItems;
 use crate::trials::{self, PLAN, State};
 use crate::{io, scoreboards};
-use crucible_core::config::Guardrails;
-use crucible_core::guardrails::Finding;
 use crucible_core::report::{BoardInput, Input, LabelledFinding, LandscapeSettings, RunInput, TrainingPoint, View};
-use crucible_core::sweep::{
-    Analysis, Cliff, Kind, Outcome, Results, Settings, Truth, analyse, cliffs, findings as of_sweep,
-};
+use crucible_core::sweep::{Kind, Truth};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The largest exposures.json.
 const MAX_EXPOSURES_BYTES: usize = 1 << 20;
-/// The largest analysis of a sweep.
-const MAX_ANALYSIS_BYTES: usize = 64 << 20;
 /// The largest log of metrics.
 const MAX_METRICS_BYTES: usize = 1 << 30;
 /// Points of a run's course that are kept.
@@ -31,11 +24,11 @@ const TRAINING_POINTS: usize = 300;
 const OUTSIDE: &str = "baseline";
 
 /// What was found.
-struct Found {
-    view: View,
-    sweep: Option<Kind>,
+pub(super) struct Found {
+    pub(super) view: View,
+    pub(super) sweep: Option<Kind>,
     trials: Option<[usize; 2]>,
-    runs: Vec<RunInput>,
+    pub(super) runs: Vec<RunInput>,
     warnings: Vec<String>,
 }
 
@@ -56,17 +49,17 @@ pub(super) fn input(args: &Args, ctx: &Context) -> CliResult<Input> {
     } else {
         of_scoreboards(dir)?
     };
-    let earlier = if found.view == View::Sweep { read_analysis(dir)? } else { None };
+    let earlier = if found.view == View::Sweep { judged::read_analysis(dir)? } else { None };
     let baseline = baseline(args, &mut found)?.or_else(|| earlier.as_ref().map(|a| a.baseline.clone()));
     let default = LandscapeSettings::default();
     let settings = LandscapeSettings { resamples: args.resamples.map_or(default.resamples, |n| n as usize), ..default };
     let texts = texts::read(args, found.runs.iter().flat_map(|r| &r.boards))?;
-    let (analysis, cliffs) = match analysis(&found, baseline.as_deref(), args.resamples, earlier.as_ref()) {
+    let (analysis, cliffs) = match judged::analysis(&found, baseline.as_deref(), args.resamples, earlier.as_ref()) {
         Ok((analysis, cliffs)) => (Ok(analysis), cliffs),
         Err(why) => (Err(why), Vec::new()),
     };
     let places: Vec<String> = found.runs.iter().map(|r| r.place.clone()).collect();
-    let (mut findings, not_run) = findings(dir, found.view, &places, ctx);
+    let (mut findings, not_run) = judged::findings(dir, found.view, &places, ctx);
     if let Ok(analysis) = &analysis {
         // The sweep's own, over all of its trials, in the place of what was found folder by folder.
         findings.retain(|f| !analysis.guardrails.iter().any(|own| own.id == f.finding.id));
@@ -330,82 +323,4 @@ fn baseline(args: &Args, found: &mut Found) -> CliResult<Option<String>> {
         foreign: true,
     });
     Ok(Some(name))
-}
-
-/// What the sweep itself said of its trials.
-fn read_analysis(dir: &Path) -> CliResult<Option<Analysis>> {
-    let path = dir.join(collect::ANALYSIS);
-    if !path.is_file() {
-        return Ok(None);
-    }
-    // One of another version is made anew, not read.
-    Ok(serde_json::from_slice(&io::read_bytes(&path, MAX_ANALYSIS_BYTES)?).ok())
-}
-
-/// The analysis of both questions together, as `crucible sweep` makes it.
-fn analysis(
-    found: &Found,
-    baseline: Option<&str>,
-    resamples: Option<u32>,
-    earlier: Option<&Analysis>,
-) -> Result<(Analysis, Vec<Cliff>), String> {
-    let runs = &found.runs;
-    let of = |run: &RunInput, truth: Truth| run.boards.iter().find(|b| b.truth == Some(truth))?.items.clone();
-    let outcomes: Vec<Outcome> = runs
-        .iter()
-        .filter(|run| !run.foreign)
-        .filter_map(|run| {
-            let items = [of(run, Truth::Frozen)?, of(run, Truth::Organic)?];
-            Some(Outcome { condition: run.condition.clone(), seed: run.seed.unwrap_or(0), items })
-        })
-        .collect();
-    let results = Results::new(&outcomes).map_err(|e| e.to_string())?;
-    if results.conditions.len() < 2 {
-        return Err("there is one condition only".to_owned());
-    }
-    let boards = |truth: Truth| {
-        let of = runs.iter().flat_map(|r| &r.boards).filter(move |b| b.truth == Some(truth));
-        of.map(|b| &b.scoreboard).next()
-    };
-    let chance = collect::chance(boards(Truth::Frozen), boards(Truth::Organic));
-    // As many resamples as the sweep itself took, so that its numbers are these.
-    let default = Settings::default();
-    let resamples = match resamples {
-        Some(resamples) => resamples as usize,
-        None => earlier.map_or(default.resamples, |a| a.settings.resamples),
-    };
-    let settings = Settings { resamples, ..default };
-    let mut analysis = analyse(&results, baseline.unwrap_or_default(), chance, &settings);
-    let limits = runs.iter().find_map(|r| r.config.as_ref()).map(|c| c.guardrails.clone()).unwrap_or_default();
-    let kind = found.sweep.unwrap_or(Kind::Ablation);
-    let base = analysis.baseline.clone();
-    analysis.guardrails = of_sweep(&results, kind, &base, &settings, &limits);
-    analysis.guardrails.sort_by_key(|f| std::cmp::Reverse(f.level));
-    Ok((analysis, cliffs(&results, kind, &base, &settings, &limits)))
-}
-
-/// What guardrails say of the folder. A report is no check: what can't be judged is left out, with a word.
-fn findings(dir: &Path, view: View, places: &[String], ctx: &Context) -> (Vec<LabelledFinding>, Vec<String>) {
-    if view == View::Scoreboards {
-        return (Vec::new(), vec!["guardrails look at runs; here are scoreboards alone".to_owned()]);
-    }
-    match check::of_folder(dir, &Guardrails::default()) {
-        Ok((findings, not_run)) => {
-            // The check puts the run's name before its words.
-            let labelled = |mut finding: Finding| {
-                let named = places.iter().filter(|p| finding.message.starts_with(&format!("{p}: ")));
-                let place = named.max_by_key(|p| p.len()).cloned().unwrap_or_default();
-                if !place.is_empty() {
-                    finding.message.replace_range(..place.len() + 2, "");
-                }
-                LabelledFinding { place, finding }
-            };
-            let silent = not_run.into_iter().map(|n| format!("{} {}: {}", n.id, n.name, n.reason));
-            (findings.into_iter().map(labelled).collect(), silent.collect())
-        }
-        Err(error) => {
-            ctx.reporter.warn(format!("guardrails could not look: {error}"));
-            (Vec::new(), vec![format!("guardrails could not look: {}", error.message)])
-        }
-    }
 }
