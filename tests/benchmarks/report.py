@@ -117,9 +117,11 @@ def main():
     out = Path(sys.argv[1]).resolve()
     out.mkdir(parents=True, exist_ok=True)
     prepare(out)
+    crucible(out, "report", "--results-dir", "s", "--output", "bare.html", "--no-evaluator")
     _, seconds = crucible(out, "report", "--results-dir", "s", "--output", "report.html")
     page = out / "report.html"
-    print(f"{page.stat().st_size / 1e6:.1f} MB in {seconds:.1f} s")
+    bare = (out / "bare.html").stat().st_size
+    print(f"{bare / 1e6:.1f} MB without the evaluator, {page.stat().st_size / 1e6:.1f} MB with it, in {seconds:.1f} s")
     for what, times in measure(page).items():
         print(f"{what}: median {statistics.median(times):.0f} ms, {min(times):.0f} to {max(times):.0f}")
 
