@@ -58,6 +58,8 @@ fn score(text: &str) -> Result<f64, String> {
 
 /// Adds a document to a run, once.
 fn add(run: &mut Run, query: &str, document: &str, score: f64) {
+    // −0 + 0 is 0: they are one score, and the ids decide.
+    let score = score + 0.0;
     run.queries.entry(query.to_owned()).or_default().push((document.to_owned(), score));
 }
 
@@ -207,9 +209,13 @@ mod tests {
 
     #[test]
     fn equal_scores_are_ordered_as_trec_eval_does() {
-        let run = read_run(&mut "q Q0 a 1 0.5 t\nq Q0 c 2 0.5 t\nq Q0 b 3 0.5 t\n".as_bytes(), "run").expect("sound");
-        let order: Vec<&str> = run.queries["q"].iter().map(|(id, _)| id.as_str()).collect();
-        assert_eq!(order, ["c", "b", "a"]);
+        for scores in [["0.5"; 3], ["0", "-0.0", "0.0"]] {
+            let [a, c, b] = scores;
+            let text = format!("q Q0 a 1 {a} t\nq Q0 c 2 {c} t\nq Q0 b 3 {b} t\n");
+            let run = read_run(&mut text.as_bytes(), "run").expect("sound");
+            let order: Vec<&str> = run.queries["q"].iter().map(|(id, _)| id.as_str()).collect();
+            assert_eq!(order, ["c", "b", "a"]);
+        }
     }
 
     #[test]
