@@ -24,6 +24,7 @@ pub mod neighbours;
 pub mod parallel;
 pub mod pools;
 pub mod probe;
+pub mod report;
 pub mod retrieval;
 pub mod rng;
 pub mod sample;

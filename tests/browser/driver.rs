@@ -122,6 +122,13 @@ impl Browser {
         ));
     }
 
+    /// Takes the network away.
+    pub(crate) fn offline(&self) {
+        self.devtools("Network.enable", &json!({}));
+        let none = json!({"offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0});
+        self.devtools("Network.emulateNetworkConditions", &none);
+    }
+
     /// `light` or `dark`.
     pub(crate) fn color_scheme(&self, scheme: &str) {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});

@@ -6,6 +6,7 @@
 //! `CRUCIBLE_SCREENSHOTS=DIR` it leaves pictures of the page there.
 
 mod driver;
+mod report;
 mod server;
 
 use crucible_cli::web_assets;

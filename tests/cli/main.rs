@@ -25,6 +25,8 @@ mod mine;
 mod pool;
 mod pool_lineups;
 #[cfg(unix)]
+mod report;
+#[cfg(unix)]
 mod slurm;
 #[cfg(unix)]
 mod sweep;

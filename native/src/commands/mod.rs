@@ -30,6 +30,7 @@ pub mod mine;
 pub mod pool;
 pub mod power;
 pub mod probe;
+pub mod report;
 pub mod sweep;
 pub mod train;
 pub mod trial;
@@ -69,6 +70,8 @@ pub enum Command {
     /// Run the guardrails over a configuration, data, a run or a results folder
     #[command(subcommand)]
     Guardrail(guardrail::Action),
+    /// Write one page that shows what a folder of results says
+    Report(report::Args),
     /// How many items or seeds it takes to see a change
     Power(power::Args),
     /// Tell senses apart by a model's vectors: centroids and neighbours
@@ -108,6 +111,7 @@ impl Command {
             Self::Compare(_) | Self::Power(_) | Self::Import(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => {
                 false
             }
+            Self::Report(_) => false,
             Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
@@ -136,6 +140,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Mine(args) => mine::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
         Command::Pool(action) => pool::run(&action, ctx),
+        Command::Report(args) => report::run(&args, ctx),
         Command::Capsule(action) => capsule::run(&action, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
         Command::Bench(action) => bench::run(&action, ctx),
