@@ -15,6 +15,7 @@ pub mod encoder;
 pub mod eval;
 pub mod foreign;
 pub mod guardrails;
+mod json;
 pub mod kernels;
 pub mod lexical;
 pub mod mining;
@@ -27,3 +28,5 @@ pub mod sample;
 pub mod stats;
 pub mod sweep;
 pub mod train;
+
+pub use json::json_text;

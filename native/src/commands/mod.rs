@@ -29,6 +29,7 @@ pub mod mine;
 pub mod pool;
 pub mod power;
 pub mod probe;
+pub mod serve;
 pub mod sweep;
 pub mod train;
 pub mod trial;
@@ -79,6 +80,8 @@ pub enum Command {
     /// Pack a run with all that it takes to check and repeat it
     #[command(subcommand)]
     Capsule(capsule::Action),
+    /// Evaluate checkpoints in the browser: the page, on an address of this machine
+    Serve(serve::Args),
     /// List adapters, and which one `--device auto` takes
     Devices(devices::Args),
     /// Measure how fast this machine computes
@@ -102,7 +105,7 @@ impl Command {
             Self::Guardrail(action) => matches!(action, guardrail::Action::Check(_)),
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Probe(_) | Self::Embed(_) | Self::Trial(_) => false,
             Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => false,
-            Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Serve(_) | Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -130,6 +133,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Embed(args) => embed::run(&args, ctx),
         Command::Pool(action) => pool::run(&action, ctx),
         Command::Capsule(action) => capsule::run(&action, ctx),
+        Command::Serve(args) => serve::run(&args, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
         Command::Bench(action) => bench::run(&action, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
