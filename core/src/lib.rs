@@ -12,6 +12,7 @@ pub mod curriculum;
 pub mod data;
 pub mod embeddings;
 pub mod encoder;
+pub mod estimate;
 pub mod eval;
 pub mod foreign;
 pub mod guardrails;

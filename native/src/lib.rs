@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod output;
 pub mod overrides;
 pub mod progress;
+pub mod reference;
 pub mod scoreboards;
 pub mod signals;
 pub mod table;

@@ -1,6 +1,7 @@
 //! Runs the program as a user does: arguments, files and environment in; exit status, output and files out.
 
 mod bench;
+mod bundle;
 mod capsule;
 mod capsule_hostile;
 mod capsule_keys;

@@ -1,6 +1,7 @@
 //! Evaluation against an independent program, its published schemas, and its speed.
 #![expect(clippy::disallowed_methods, reason = "tests read files, settings and the clock")]
 
+mod document;
 mod fixture;
 mod mining;
 mod neighbours;
@@ -10,3 +11,4 @@ mod sanity;
 mod schemas;
 mod speed;
 mod statistics;
+mod sweep;

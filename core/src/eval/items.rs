@@ -1,7 +1,7 @@
 //! The items file: one line for each bundle, from which everything paired is computed later.
 
 use super::score::Score;
-use crate::data::{BundleSet, Event, Fault, Faults, Pool, Tier};
+use crate::data::{Bundle, BundleSet, Event, Fault, Faults, Pool, Tier};
 use crate::parallel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -99,6 +99,17 @@ fn group_of(anchor: &Event) -> (Cow<'_, str>, GroupKind) {
         Some(Value::Number(doc)) => (Cow::Owned(doc.to_string()), GroupKind::Doc),
         _ => (Cow::Borrowed(&anchor.lemma), GroupKind::Lemma),
     }
+}
+
+/// The group of every bundle, numbered in order of first appearance: bundles with equal `group` have equal numbers.
+#[must_use]
+pub fn groups(set: &BundleSet) -> Vec<u32> {
+    let mut numbers = HashMap::new();
+    let number = |bundle: &Bundle| {
+        let next = numbers.len() as u32;
+        *numbers.entry(group_of(&set.events[bundle.anchor as usize]).0).or_insert(next)
+    };
+    set.bundles.iter().map(number).collect()
 }
 
 /// Writes items as JSON Lines.

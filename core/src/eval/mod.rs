@@ -8,10 +8,10 @@
 
 mod compare;
 mod device;
-mod interval;
 mod items;
 mod looks;
 mod numeric;
+mod resampled;
 mod sanity;
 mod score;
 mod scoreboard;
@@ -20,12 +20,12 @@ mod summary;
 
 pub use compare::{BaselineComparison, Change, Flips, Match, compare_baseline, flips, match_headers};
 pub use device::score_on;
-pub use interval::{Interval, LEVEL, METHOD, Z, wilson};
-pub use items::{GroupKind, Item, items, read_items, write_items};
+pub use items::{GroupKind, Item, groups, items, read_items, write_items};
 pub use looks::{Look, Looks, read_looks};
+pub use resampled::{GroupIntervals, RESAMPLES, Resampling};
 pub use sanity::{Chance, ChanceLevel, Sanity, Similarity, Space, Spread, TierOrder, Warning, ZeroVectors, sanity};
 pub(crate) use sanity::{FLAT_RANK_MIN_DIM, NARROW_CONE, NARROW_SPREAD};
 pub use score::{Score, WORST_MARGIN, score};
 pub use scoreboard::{Checkpoint, EvalHeader, Inputs, Scoreboard, scoreboard};
 pub use stepwise::{Evaluated, EvaluationError, evaluate_in_steps};
-pub use summary::{Summary, quantile, summaries_by_pool, summaries_by_tier};
+pub use summary::{Summaries, Summary, summaries};
