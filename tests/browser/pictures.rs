@@ -20,16 +20,16 @@ fn pictures() {
         browser.run(&format!("document.querySelector('{top}').scrollIntoView(); document.activeElement?.blur();"));
         browser.screenshot(&folder.join(format!("{name}.png")));
     };
-    picture("page-start", (1100, 560), "light", "body");
+    picture("page-start", (1000, 520), "light", "body");
     loaded(&browser, files);
-    picture("page-results", (1100, 1500), "light", "body");
-    picture("page-results-dark", (1100, 1500), "dark", "body");
-    picture("page-narrow", (360, 1400), "light", ".result");
+    picture("page-results", (1000, 860), "light", ".result");
+    picture("page-results-dark", (1000, 860), "dark", ".result");
+    picture("page-narrow", (360, 1100), "light", ".result");
     browser.run("document.querySelectorAll('tr[data-index]')[2].click();");
     browser.until("texts are shown", "return document.querySelector('.texts section') && true;");
-    picture("page-items", (1100, 900), "light", ".part:last-child");
+    picture("page-items", (1000, 640), "light", ".part:last-child");
     choose(&browser, "eval_set", &[&files.file("notes.jsonl", b"{\"bundle_id\": \"b1\", \"anchor\": {}}\nnot JSON\n")]);
-    picture("page-failure", (1100, 760), "light", "body");
+    picture("page-failure", (1000, 700), "light", "body");
 }
 
 fn loaded(browser: &Browser, files: &Fixture) {

@@ -17,6 +17,13 @@ function part(title, ...children) {
   return element("div", { class: "part" }, element("h3", {}, title), ...children);
 }
 
+/** A number with its interval, from resampling whole documents or lemmas; where there is none, alone. */
+function between(summary, name, digits) {
+  const ci = summary.by_group?.[name];
+  const range = ci && element("span", { class: "quiet range-text" }, ` ${number(ci.low, digits)} to ${number(ci.high, digits)}`);
+  return element("td", { class: "number" }, number(summary[name], digits), range);
+}
+
 function scoreboard(board) {
   const { chance } = board.sanity;
   const row = (name, summary, level, className) => element(
@@ -28,16 +35,18 @@ function scoreboard(board) {
     ...cells(
       `${percent(summary.ci95.low)} to ${percent(summary.ci95.high)}`,
       percent(level),
-      number(summary.mean_margin, 4),
-      number(summary.median_margin, 4),
-      number(summary.mean_rank, 2),
     ),
+    between(summary, "mean_margin", 4),
+    between(summary, "median_margin", 4),
+    between(summary, "mean_rank", 2),
   );
   const rows = [row("overall", board.overall, chance.overall.level)];
   for (const [tier, summary] of Object.entries(board.by_tier)) rows.push(row(tier, summary, chance.by_tier[tier]?.level));
   for (const [pool, summary] of Object.entries(board.by_pool)) rows.push(row(pool, summary, null, "pool"));
   const head = headRow("", "bundles", "passed", "0 to 100 %", "95 % interval", "chance", "mean margin", "median margin", "mean rank");
-  return wide("Scoreboard", head, rows);
+  const groups = board.overall.by_group?.groups;
+  const note = groups && element("p", { class: "quiet small-text" }, `Intervals are at 95 %: of rates by Wilson's score, of margins and ranks by resampling ${count(groups)} documents or lemmas.`);
+  return element("div", {}, wide("Scoreboard", head, rows), note);
 }
 
 function sanity({ sanity: s, overrides }) {
