@@ -33,6 +33,16 @@ fn what_is_held_back_shares_senses_with_training_and_no_text() {
     let events = |report: &Value| report["events"].as_u64().expect("a count");
     let share = events(&report["holdout"]) as f64 / (events(&report) + events(&report["holdout"])) as f64;
     assert!((share - 0.2).abs() < 0.01, "{report}");
+    // What nearly repeats a training text is left out, so the guardrail against leakage finds nothing.
+    let lines = dir.read("frozen.jsonl").lines().count() as u64;
+    assert_eq!(
+        Some(lines + report["holdout"]["repeated"].as_u64().expect("a count")),
+        report["holdout"]["bundles"].as_u64()
+    );
+    assert!(report["holdout"]["repeated"].as_u64() > Some(0), "{report}");
+    let check = ["guardrail", "check", "--bundles", "train.jsonl", "--frozen-eval", "frozen.jsonl", "--json"];
+    let findings = dir.run(&check).json()["findings"].as_array().expect("findings").clone();
+    assert!(findings.iter().any(|f| f["id"] == "G11" && f["level"] == "OK"), "{findings:?}");
     let of = |field: &str| (values(&dir, "train.jsonl", field), values(&dir, "frozen.jsonl", field));
     let (train, frozen) = of("text");
     assert!(train.is_disjoint(&frozen) && !frozen.is_empty(), "{:?}", train.intersection(&frozen).next());

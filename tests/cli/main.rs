@@ -16,6 +16,7 @@ mod faults;
 mod global;
 mod gpu;
 mod guardrail;
+mod import;
 mod init;
 #[cfg(unix)]
 mod kill;

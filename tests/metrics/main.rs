@@ -7,6 +7,7 @@ mod mining;
 mod neighbours;
 mod planted;
 mod reference;
+mod retrieval;
 mod sanity;
 mod schemas;
 mod speed;

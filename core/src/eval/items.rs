@@ -13,6 +13,9 @@ use std::io::{BufRead, Write};
 /// Items that are turned into text together.
 const BLOCK: usize = 1024;
 
+/// Cosines are at most 2 apart; scores of models that never ran here may be any others.
+const MOST_MARGIN: f64 = 1e6;
+
 /// What `group` of an item names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -154,8 +157,8 @@ pub fn read_items(reader: &mut dyn BufRead, source: &str) -> Result<Vec<Item<'st
                 continue;
             }
         };
-        if !(-2.0..=2.0).contains(&item.margin) {
-            fault(Some("margin"), format!("is {}; a difference of two cosines lies within -2 and 2", item.margin));
+        if !(-MOST_MARGIN..=MOST_MARGIN).contains(&item.margin) {
+            fault(Some("margin"), format!("is {}; no similarities are so far apart", item.margin));
         } else if let Some(first) = seen.insert(item.bundle_id.clone().into_owned(), number) {
             fault(Some("bundle_id"), format!("\"{}\" was already used on line {first}", item.bundle_id));
         } else {
@@ -233,7 +236,7 @@ mod tests {
         let mut text = Vec::new();
         write_items(&items(&set, &scores), &mut text).expect("a Vec takes everything");
         let first = String::from_utf8(text).expect("JSON is UTF-8").lines().next().expect("three lines").to_owned();
-        let wild = first.replace("\"margin\":-2.0", "\"margin\":-7.5");
+        let wild = first.replace("\"margin\":-2.0", "\"margin\":-7.5e9");
         assert_ne!(wild, first);
         let faults =
             read_items(&mut format!("{first}\nnot json\n{first}\n{wild}\n").as_bytes(), "f").expect_err("faulty");

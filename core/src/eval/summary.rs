@@ -71,6 +71,18 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// Of the `members` among `scores`, with intervals of margins and ranks.
+    ///
+    /// # Panics
+    /// When a member has no score or no group.
+    #[must_use]
+    pub fn resampled(scores: &[Score], members: &[usize], resampling: &Resampling) -> Self {
+        let by_group = GroupIntervals::of(scores, members, resampling);
+        Self { by_group, ..Self::of(members.iter().map(|i| &scores[*i])) }
+    }
+}
+
 /// Summaries of all bundles, and of the tiers and of tier3's pools that occur. A bundle without a tier is in none.
 #[derive(Clone, Debug)]
 pub struct Summaries {
@@ -89,9 +101,9 @@ pub struct Summaries {
 #[must_use]
 pub fn summaries(set: &BundleSet, scores: &[Score], resampling: Option<&Resampling>) -> Summaries {
     assert_eq!(set.bundles.len(), scores.len(), "one score for each bundle is needed");
-    let summary = |members: &[usize]| {
-        let by_group = resampling.and_then(|resampling| GroupIntervals::of(scores, members, resampling));
-        Summary { by_group, ..Summary::of(members.iter().map(|i| &scores[*i])) }
+    let summary = |members: &[usize]| match resampling {
+        Some(resampling) => Summary::resampled(scores, members, resampling),
+        None => Summary::of(members.iter().map(|i| &scores[*i])),
     };
     Summaries {
         overall: summary(&(0..scores.len()).collect::<Vec<_>>()),

@@ -7,6 +7,8 @@ use crate::exit::Exit;
 use crate::output;
 use crate::vectors::{Access, Origin, VectorArgs};
 use crucible_core::bundles::{self, GenerateReport, PerSource, Settings, generate, split_events};
+use crucible_core::config::Config;
+use crucible_core::guardrails::leakage;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -105,7 +107,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
             vec![(args.output.as_path(), part(known)), (holdout.as_path(), part(held))]
         }
     };
-    let (mut files, mut made, mut text) = (Vec::new(), Vec::new(), String::new());
+    let (mut sets, mut made, mut text) = (Vec::new(), Vec::new(), String::new());
     for (path, events) in parts {
         let vectors = source.load(ctx.global.device.as_deref(), &args.events, &events, Access::Memory)?;
         let (set, report) = generate(&events, vectors.similarity(), &settings, args.seed)
@@ -114,16 +116,30 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
             let message = format!("{}: no bundle can be made for {}", args.events.display(), path.display());
             return Err(CliError::new(Exit::Data, message).advise(left_out(&report)));
         }
-        let mut file = output::AtomicFile::create(path)?;
-        set.write(&mut file).map_err(|e| CliError::io("write", path, &e))?;
-        files.push(file);
         text += &said(&report, &vectors.origin, path);
+        sets.push((path, set));
         made.push((report, vectors.origin));
+    }
+    let known = match &sets[..] {
+        [(_, train), (_, held)] => leakage::known(train, held, Config::default().guardrails.near_duplicate),
+        _ => Vec::new(),
+    };
+    let repeated = known.iter().filter(|known| **known).count();
+    if repeated > 0 {
+        let _ = writeln!(text, "  left out: {repeated} held-back bundles, whose texts nearly repeat one to train on");
+    }
+    let mut files = Vec::new();
+    for (part, (path, set)) in sets.into_iter().enumerate() {
+        let mut file = output::AtomicFile::create(path)?;
+        let kept = (0..set.bundles.len()).filter(|i| part == 0 || !known[*i]);
+        set.write_some(kept, &mut file).map_err(|e| CliError::io("write", path, &e))?;
+        files.push(file);
     }
     output::commit_all(files)?;
     let mut made = made.into_iter();
     let Some((report, vectors)) = made.next() else { return Ok(Exit::Success) };
-    ctx.print(&Reported { report, vectors, holdout: made.next().map(|(report, _)| report) }, &text)?;
+    let holdout = made.next().map(|(report, _)| Holdout { report, repeated });
+    ctx.print(&Reported { report, vectors, holdout }, &text)?;
     Ok(Exit::Success)
 }
 
@@ -135,7 +151,15 @@ struct Reported {
     vectors: Origin,
     /// Of what was held back.
     #[serde(skip_serializing_if = "Option::is_none")]
-    holdout: Option<GenerateReport>,
+    holdout: Option<Holdout>,
+}
+
+#[derive(Serialize)]
+struct Holdout {
+    #[serde(flatten)]
+    report: GenerateReport,
+    /// Bundles left out, as their texts nearly repeat one to train on.
+    repeated: usize,
 }
 
 fn per_source(flag: &str, numbers: &[usize]) -> CliResult<PerSource> {
