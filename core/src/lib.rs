@@ -17,6 +17,7 @@ pub mod eval;
 pub mod foreign;
 pub mod guardrails;
 pub mod interchange;
+mod json;
 pub mod kernels;
 pub mod lexical;
 pub mod mining;
@@ -31,3 +32,5 @@ pub mod sample;
 pub mod stats;
 pub mod sweep;
 pub mod train;
+
+pub use json::json_text;

@@ -5,6 +5,10 @@ mod cooccurrence;
 mod corpus;
 pub(crate) mod device;
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
+mod library;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod pieces;
 mod static_encoder;
 mod tokenizer;
 

@@ -31,6 +31,7 @@ pub mod pool;
 pub mod power;
 pub mod probe;
 pub mod report;
+pub mod serve;
 pub mod sweep;
 pub mod train;
 pub mod trial;
@@ -86,6 +87,8 @@ pub enum Command {
     /// Pack a run with all that it takes to check and repeat it
     #[command(subcommand)]
     Capsule(capsule::Action),
+    /// Evaluate checkpoints in the browser: the page, on an address of this machine
+    Serve(serve::Args),
     /// List adapters, and which one `--device auto` takes
     Devices(devices::Args),
     /// Measure how fast this machine computes
@@ -112,7 +115,7 @@ impl Command {
                 false
             }
             Self::Report(_) => false,
-            Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Serve(_) | Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -142,6 +145,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Pool(action) => pool::run(&action, ctx),
         Command::Report(args) => report::run(&args, ctx),
         Command::Capsule(action) => capsule::run(&action, ctx),
+        Command::Serve(args) => serve::run(&args, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
         Command::Bench(action) => bench::run(&action, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
