@@ -8,13 +8,8 @@ use crate::{clock, device, io, scoreboards};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::data::{BundleSet, read_bundles};
 use crucible_core::embeddings::Embeddings;
-use crucible_core::eval::{self, EvalHeader, Inputs, Item, Scoreboard};
+use crucible_core::eval::{self, EvalHeader, Inputs, Item, SEED, Scoreboard, VERSION};
 use std::path::Path;
-
-/// The seed in the fingerprint, where nobody gives another.
-pub const SEED: u64 = 42;
-/// The eval set's version, likewise.
-pub const VERSION: &str = "1";
 
 /// An eval set and the SHA-256 of its file.
 pub struct EvalSet {

@@ -21,6 +21,12 @@ pub fn markdown_cell(text: &str) -> String {
     text.trim().replace('|', "\\|").replace(['\r', '\n'], " ")
 }
 
+/// `1 look`, `2 looks`.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A Markdown table; the first row is its head.
 #[must_use]
 pub fn markdown_table<const N: usize>(rows: &[[String; N]]) -> String {

@@ -1,6 +1,7 @@
 //! The command line as a document: `docs/CLI.md`.
 
 use crate::cli::Cli;
+use crate::formats::markdown_cell;
 use clap::{Arg, Command, CommandFactory};
 use std::fmt::Write as _;
 
@@ -43,7 +44,13 @@ fn contents(command: &Command, out: &mut String) {
     for inner in shown(command) {
         if shown(inner).next().is_none() {
             let about = inner.get_about().map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(out, "| [`{}`](#{}) | {} |", name(inner), name(inner).replace(' ', "-"), cell(&about));
+            let _ = writeln!(
+                out,
+                "| [`{}`](#{}) | {} |",
+                name(inner),
+                name(inner).replace(' ', "-"),
+                markdown_cell(&about)
+            );
         }
         contents(inner, out);
     }
@@ -68,7 +75,7 @@ fn flags<'a>(args: impl Iterator<Item = &'a Arg>, out: &mut String) {
     let mut rows = String::new();
     for arg in args.filter(|a| !a.is_hide_set() && a.get_id() != "help" && a.get_id() != "version") {
         let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(rows, "| {} | {} | {} |", spelled(arg), default(arg), cell(&help));
+        let _ = writeln!(rows, "| {} | {} | {} |", spelled(arg), default(arg), markdown_cell(&help));
     }
     if !rows.is_empty() {
         let _ = write!(out, "| argument | default | meaning |\n| --- | --- | --- |\n{rows}");
@@ -104,9 +111,4 @@ fn default(arg: &Arg) -> String {
         out += &format!("{gap}one of {}", possible.join(", "));
     }
     out
-}
-
-/// A text in a cell: one line, no bars.
-fn cell(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }

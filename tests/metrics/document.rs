@@ -2,10 +2,10 @@
 
 use crucible_core::config::Config;
 use crucible_core::curriculum::exposure::expected_exposure;
-use crucible_core::data::{read_bundles, read_events, tiers_of};
+use crucible_core::data::{BundleSet, read_bundles, read_events, tiers_of};
 use crucible_core::embeddings::Embeddings;
 use crucible_core::estimate::{holm, quantile, wilson};
-use crucible_core::eval::{GroupKind, Item, Score, sanity, score, summaries};
+use crucible_core::eval::{GroupKind, Item, Sanity, Score, sanity, score, summaries};
 use crucible_core::stats::power::Question;
 use crucible_core::stats::{Settings, Verdict, mcnemar_exact, tango};
 use crucible_core::sweep::{self, Outcome, Results};
@@ -30,36 +30,38 @@ fn fenced(text: &str, kind: &str) -> Vec<String> {
     lines
 }
 
+/// Bundles with so many negatives each, of events that are their own.
+fn bundles(negatives: &[usize]) -> BundleSet {
+    let bundle = |(b, count): (usize, &usize)| {
+        let event =
+            |id: usize, sense: &str| format!(r#"{{"event_id":"b{b}e{id}","sense":"{sense}","text":"t{b} {id}"}}"#);
+        let (anchor, positive) = (event(0, "a#1"), event(1, "a#1"));
+        let negatives: Vec<String> = (0..*count).map(|i| event(i + 2, "b#1")).collect();
+        let negatives = negatives.join(",");
+        format!(r#"{{"bundle_id":"b{b}","anchor":{anchor},"positive":{positive},"negatives":[{negatives}]}}"#)
+    };
+    let lines: Vec<String> = negatives.iter().enumerate().map(bundle).collect();
+    read_bundles(&mut lines.join("\n").as_bytes(), "test").expect("bundles")
+}
+
 /// A bundle whose similarities are those given: vectors in a plane, at the angles of their cosines.
 fn scored(positive: f64, negatives: &[f64]) -> Score {
-    let event = |id: usize, sense: &str| format!(r#"{{"event_id":"e{id}","sense":"{sense}","text":"t"}}"#);
-    let all: Vec<String> = (0..negatives.len()).map(|i| event(i + 2, "b#1")).collect();
-    let line = format!(
-        r#"{{"bundle_id":"b","anchor":{},"positive":{},"negatives":[{}]}}"#,
-        event(0, "a#1"),
-        event(1, "a#1"),
-        all.join(",")
-    );
-    let set = read_bundles(&mut line.as_bytes(), "test").expect("a bundle");
     let at = |cosine: f64| [cosine as f32, (1.0 - cosine * cosine).sqrt() as f32];
     let vectors: Vec<f32> = [1.0, positive].iter().chain(negatives).flat_map(|c| at(*c)).collect();
-    score(&set, &Embeddings::normalised(2, vectors))[0]
+    score(&bundles(&[negatives.len()]), &Embeddings::normalised(2, vectors))[0]
+}
+
+fn sanity_of(set: &BundleSet, embeddings: &Embeddings) -> Sanity {
+    let scores = score(set, embeddings);
+    let summed = summaries(set, &scores, None);
+    sanity(set, embeddings, &scores, &summed.overall, &summed.by_tier, 42)
 }
 
 /// The mean of 1/(1+k), as a scoreboard has it.
 fn chance(negatives: &[f64]) -> f64 {
-    let event = |id: String, sense: &str| format!(r#"{{"event_id":"{id}","sense":"{sense}","text":"t"}}"#);
-    let bundle = |(b, k): (usize, &f64)| {
-        let all: Vec<String> = (0..*k as usize).map(|i| event(format!("n{i}"), "b#1")).collect();
-        let (anchor, positive) = (event("a".into(), "a#1"), event("p".into(), "a#1"));
-        format!(r#"{{"bundle_id":"b{b}","anchor":{anchor},"positive":{positive},"negatives":[{}]}}"#, all.join(","))
-    };
-    let text = negatives.iter().enumerate().map(bundle).collect::<Vec<_>>().join("\n");
-    let set = read_bundles(&mut text.as_bytes(), "test").expect("bundles");
+    let set = bundles(&negatives.iter().map(|k| *k as usize).collect::<Vec<_>>());
     let embeddings = Embeddings::normalised(2, (0..2 * set.events.len()).map(|i| 1.0 + i as f32).collect());
-    let scores = score(&set, &embeddings);
-    let summed = summaries(&set, &scores, None);
-    sanity(&set, &embeddings, &scores, &summed.overall, &summed.by_tier, 42).chance.overall.level.expect("bundles")
+    sanity_of(&set, &embeddings).chance.overall.level.expect("bundles")
 }
 
 /// Vectors along the axes, so many that their second moments are as given.
@@ -71,21 +73,8 @@ fn effective_rank(eigenvalues: &[f64]) -> f64 {
         .flat_map(|d| (0..2 * 60 * eigenvalues[d] as usize).map(move |i| (d, if i % 2 == 0 { 1.0 } else { -1.0 })))
         .flat_map(|(d, sign)| axis(d, sign))
         .collect();
-    let count = rows.len() / dim;
-    let event = |id: usize, sense: &str| format!(r#"{{"event_id":"e{id}","sense":"{sense}","text":"t{id}"}}"#);
-    let negatives: Vec<String> = (2..count).map(|i| event(i, "b#1")).collect();
-    let line = format!(
-        r#"{{"bundle_id":"b","anchor":{},"positive":{},"negatives":[{}]}}"#,
-        event(0, "a#1"),
-        event(1, "a#1"),
-        negatives.join(",")
-    );
-    let set = read_bundles(&mut line.as_bytes(), "test").expect("a bundle");
-    let embeddings = Embeddings::normalised(dim, rows);
-    let scores = score(&set, &embeddings);
-    let summed = summaries(&set, &scores, None);
-    let sanity = sanity(&set, &embeddings, &scores, &summed.overall, &summed.by_tier, 42);
-    sanity.space.effective_rank.expect("vectors")
+    let set = bundles(&[rows.len() / dim - 2]);
+    sanity_of(&set, &Embeddings::normalised(dim, rows)).space.effective_rank.expect("vectors")
 }
 
 /// A sweep of one seed whose conditions pass these shares of a thousand items.

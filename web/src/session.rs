@@ -9,17 +9,13 @@ use crate::view::{self, Evaluated, Loaded};
 use crucible_core::backend::Backend;
 use crucible_core::data::{BundleSet, hex, read_bundles, read_events};
 use crucible_core::encoder::{Checkpoint, EncoderError};
-use crucible_core::eval::{self, EvalHeader, Inputs, Item, Match, Score, Scoreboard, match_headers};
+use crucible_core::eval::{
+    self, EvalHeader, Inputs, Item, Match, REGRESSION_THRESHOLD, SEED, Score, Scoreboard, VERSION, match_headers,
+};
 use crucible_core::stats::{self, Comparison, On, Settings};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// The seed in the fingerprint and the eval set's version: the command's own defaults, so that both fit.
-const SEED: u64 = 42;
-const VERSION: &str = "1";
-/// The command's `--regression-threshold`, likewise.
-const THRESHOLD: f64 = 0.02;
 
 /// A model.
 pub struct Model {
@@ -243,7 +239,7 @@ impl Session {
         let Some((baseline, before)) = self.baseline_of(&outcome.set.header) else { return };
         let items = eval::items(&outcome.set.set, &outcome.scores);
         let pair = before.as_ref().map(|before| (items.as_slice(), before.items.as_slice()));
-        match eval::compare_baseline(&outcome.board, &baseline.board, THRESHOLD, allow_mismatch, pair) {
+        match eval::compare_baseline(&outcome.board, &baseline.board, REGRESSION_THRESHOLD, allow_mismatch, pair) {
             Err(finding) => outcome.mismatch = Some(Failure::of_mismatch(&baseline.name, &finding)),
             Ok((comparison, overridden)) => {
                 if let Some((now, before)) = pair {

@@ -29,3 +29,10 @@ pub use score::{Score, WORST_MARGIN, score};
 pub use scoreboard::{Checkpoint, EvalHeader, Inputs, Scoreboard, scoreboard};
 pub use stepwise::{Evaluated, EvaluationError, evaluate_in_steps};
 pub use summary::{Summaries, Summary, summaries};
+
+/// The seed in an eval set's fingerprint, where nobody gives another.
+pub const SEED: u64 = 42;
+/// An eval set's version, likewise.
+pub const VERSION: &str = "1";
+/// The share that a pass rate may fall by against a baseline, likewise.
+pub const REGRESSION_THRESHOLD: f64 = 0.02;

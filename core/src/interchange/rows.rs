@@ -1,11 +1,8 @@
 //! Rows of named values.
 
-use crate::data::{Fault, Faults, parse_json, read_lines};
+use crate::data::{Fault, Faults, MAX_LINE_BYTES, parse_json, read_lines};
 use serde_json::{Map, Value};
 use std::io::BufRead;
-
-/// The longest row that is read, in bytes.
-const MAX_ROW: usize = 16 << 20;
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +100,7 @@ fn separated(reader: &mut dyn BufRead, delimiter: u8, source: &str) -> Result<Ve
     faults.or(rows)
 }
 
-/// Ends a row that grows beyond [`MAX_ROW`] with an error.
+/// Ends a row that grows beyond [`MAX_LINE_BYTES`] with an error.
 struct Capped<'a> {
     inner: &'a mut dyn BufRead,
     since_newline: usize,
@@ -122,8 +119,8 @@ impl std::io::Read for Capped<'_> {
             Some(at) => n - 1 - at,
             None => self.since_newline + n,
         };
-        if self.since_newline > MAX_ROW {
-            let message = format!("a row is longer than {MAX_ROW} bytes");
+        if self.since_newline > MAX_LINE_BYTES {
+            let message = format!("a row is longer than {MAX_LINE_BYTES} bytes");
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message));
         }
         Ok(n)
@@ -159,7 +156,7 @@ mod tests {
         assert!(said("a,b\n", RowFormat::Csv).contains("no rows"));
         assert!(said("", RowFormat::Csv).contains("no rows"));
         assert!(said("[1]\n", RowFormat::JsonLines).contains("line 1"));
-        let long = format!("a,b\n\"{}", "x".repeat(MAX_ROW + 10));
+        let long = format!("a,b\n\"{}", "x".repeat(MAX_LINE_BYTES + 10));
         assert!(said(&long, RowFormat::Csv).contains("longer than"));
         let faults = read_rows(&mut &b"a,b\n1,\xff\n1,2\n"[..], RowFormat::Csv, "f").expect_err("refused");
         assert!(faults.to_string().contains("UTF-8"), "{faults}");

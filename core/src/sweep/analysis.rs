@@ -1,6 +1,6 @@
 //! What a sweep says: each condition with its uncertainty, the frontier, the choice.
 
-use super::crossed::{Crossed, Drawn, Points};
+use super::crossed::{Crossed, Drawn, Draws, Points};
 use super::flips::{Flips, flips};
 use super::pareto::{Ellipse, Hypervolume, Point, ellipse, frontier, hypervolume, knee};
 use super::results::{Results, Truth};
@@ -145,17 +145,24 @@ pub struct Analysis {
 /// condition where none is named so.
 #[must_use]
 pub fn analyse(results: &Results, baseline: &str, chance: [f64; 2], settings: &Settings) -> Analysis {
+    of_draws(results, &Draws::new(results, settings), baseline, chance, settings)
+}
+
+/// The same of resamples that are drawn.
+pub(super) fn of_draws(
+    results: &Results,
+    Draws { crossed, points, resamples }: &Draws,
+    baseline: &str,
+    chance: [f64; 2],
+    settings: &Settings,
+) -> Analysis {
     let count = results.conditions.len();
-    let base = results.conditions.iter().position(|c| c == baseline).unwrap_or(0);
-    let all = seeds_of(results);
-    let crossed = Crossed::new(results, |_| true);
-    let points = crossed.points(&all);
-    let by_seed: Vec<Points> = all.iter().map(|s| crossed.points(&[*s])).collect();
-    let resamples = crossed.resamples(settings.resamples.max(1), settings.seed, Drawn::Both);
+    let base = results.place_of(baseline);
+    let by_seed: Vec<Points> = seeds_of(results).iter().map(|s| crossed.points(&[*s])).collect();
     let by_items = crossed.resamples(settings.resamples.max(1), settings.seed, Drawn::Groups);
     let share =
         |holds: &dyn Fn(&Points) -> bool| resamples.iter().filter(|r| holds(r)).count() as f64 / resamples.len() as f64;
-    let on = frontier(&points);
+    let on = frontier(points);
     let on_again: Vec<Vec<bool>> = resamples.iter().map(|r| frontier(r)).collect();
     let measured = |c: usize, axis: usize| {
         let spread = |points: &[Points]| Spread::of(&points.iter().map(|p| p[c][axis]).collect::<Vec<_>>());
@@ -175,7 +182,7 @@ pub fn analyse(results: &Results, baseline: &str, chance: [f64; 2], settings: &S
         let (low, high) = (share(&|r| of(r) <= 0.0), share(&|r| of(r) >= 0.0));
         let n = resamples.len() as f64;
         let p = (2.0 * (low.min(high) * n + 1.0) / (n + 1.0)).min(1.0);
-        Difference { mean: of(&points), ci95: interval(resamples.iter().map(of)), p, p_holm: p }
+        Difference { mean: of(points), ci95: interval(resamples.iter().map(of)), p, p_holm: p }
     };
     let mut conditions: Vec<ConditionAnalysis> = (0..count)
         .map(|c| ConditionAnalysis {
@@ -208,9 +215,9 @@ pub fn analyse(results: &Results, baseline: &str, chance: [f64; 2], settings: &S
         seeds: results.seeds.clone(),
         settings: *settings,
         frontier: ends.iter().map(|c| results.conditions[*c].clone()).collect(),
-        knee: knee(&points).map(|c| results.conditions[c].clone()),
+        knee: knee(points).map(|c| results.conditions[c].clone()),
         hypervolume: Hypervolume {
-            value: area(&points),
+            value: area(points),
             ci95: interval(resamples.iter().map(area)),
             reference: chance.into(),
         },

@@ -2,6 +2,7 @@
 //! Applied Statistics 1 (2007) 386–411).
 
 use super::results::{Results, Table};
+use super::{Settings, seeds_of};
 use crate::parallel;
 use crate::rng::Stream;
 
@@ -98,5 +99,22 @@ impl Crossed {
             });
             x.into_iter().zip(y).map(|(x, y)| [x, y]).collect()
         })
+    }
+}
+
+/// The points of a sweep and their resamples: drawn once, for all that is said of them.
+pub(super) struct Draws {
+    pub(super) crossed: Crossed,
+    pub(super) points: Points,
+    pub(super) resamples: Vec<Points>,
+}
+
+impl Draws {
+    /// Over seeds and groups, `settings.resamples` times.
+    pub(super) fn new(results: &Results, settings: &Settings) -> Self {
+        let crossed = Crossed::new(results, |_| true);
+        let points = crossed.points(&seeds_of(results));
+        let resamples = crossed.resamples(settings.resamples.max(1), settings.seed, Drawn::Both);
+        Self { crossed, points, resamples }
     }
 }

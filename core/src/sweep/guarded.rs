@@ -1,9 +1,9 @@
 //! What guardrails say of a sweep's results: conditions at a cliff (G8), conditions whose seeds differ (G14).
 
-use super::crossed::{Crossed, Drawn, Points};
+use super::analysis::{Analysis, Settings, of_draws};
+use super::crossed::{Draws, Points};
 use super::plan::Kind;
 use super::results::{Results, Table};
-use super::{Settings, seeds_of};
 use crate::config::Guardrails;
 use crate::estimate::quantile;
 use crate::guardrails::overfitting_cliff::{self, Move};
@@ -12,31 +12,6 @@ use crate::guardrails::{Finding, Level};
 
 /// One-sided level of the bound on the organic rate's change.
 const LEVEL: f64 = 0.95;
-
-/// G14 on every condition and truth, then G8 on every condition but the first to compare with. Steps are held to the best
-/// organic rate before them, as that is the checkpoint to go back to; other conditions to the `baseline` (the first
-/// where none is named so). A cliff is at most a WARNING here: to try what fails is what a sweep is for.
-#[must_use]
-pub fn findings(
-    results: &Results,
-    kind: Kind,
-    baseline: &str,
-    settings: &Settings,
-    guardrails: &Guardrails,
-) -> Vec<Finding> {
-    let mut out = Vec::new();
-    for table in &results.tables {
-        for (condition, seeds) in results.conditions.iter().zip(&table.passes) {
-            out.extend(seed_sensitivity::check(&format!("{condition}, {}", table.what), &runs(table, seeds)));
-        }
-    }
-    out.extend(cliffs(results, kind, baseline, settings, guardrails).into_iter().map(|cliff| {
-        let mut finding = cliff.finding;
-        finding.message = format!("{} against {}: {}", cliff.condition, cliff.against, finding.message);
-        finding
-    }));
-    out
-}
 
 /// What G8 says of a condition.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,20 +24,52 @@ pub struct Cliff {
     pub finding: Finding,
 }
 
-/// G8 alone, as [`findings`] has it.
+/// [`super::analyse`] with what guardrails found, worst first, and G8 alone.
 #[must_use]
-pub fn cliffs(
+pub fn judge(
     results: &Results,
     kind: Kind,
     baseline: &str,
+    chance: [f64; 2],
     settings: &Settings,
+    guardrails: &Guardrails,
+) -> (Analysis, Vec<Cliff>) {
+    let draws = Draws::new(results, settings);
+    let mut analysis = of_draws(results, &draws, baseline, chance, settings);
+    let cliffs = cliffs(results, &draws, kind, baseline, guardrails);
+    analysis.guardrails = findings(results, &cliffs);
+    analysis.guardrails.sort_by_key(|f| std::cmp::Reverse(f.level));
+    (analysis, cliffs)
+}
+
+/// G14 on every condition and truth, then the cliffs in words.
+pub(super) fn findings(results: &Results, cliffs: &[Cliff]) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for table in &results.tables {
+        for (condition, seeds) in results.conditions.iter().zip(&table.passes) {
+            out.extend(seed_sensitivity::check(&format!("{condition}, {}", table.what), &runs(table, seeds)));
+        }
+    }
+    out.extend(cliffs.iter().map(|cliff| {
+        let mut finding = cliff.finding.clone();
+        finding.message = format!("{} against {}: {}", cliff.condition, cliff.against, finding.message);
+        finding
+    }));
+    out
+}
+
+/// G8 on every condition but the first to compare with. Steps are held to the best organic rate before them, as that is
+/// the checkpoint to go back to; other conditions to the `baseline` (the first where none is named so). A cliff is at
+/// most a WARNING here: to try what fails is what a sweep is for.
+pub(super) fn cliffs(
+    results: &Results,
+    Draws { points, resamples, .. }: &Draws,
+    kind: Kind,
+    baseline: &str,
     guardrails: &Guardrails,
 ) -> Vec<Cliff> {
     let mut out = Vec::new();
-    let crossed = Crossed::new(results, |_| true);
-    let points = crossed.points(&seeds_of(results));
-    let resamples = crossed.resamples(settings.resamples.max(1), settings.seed, Drawn::Both);
-    let base = results.conditions.iter().position(|c| c == baseline).unwrap_or(0);
+    let base = results.place_of(baseline);
     for condition in 0..points.len() {
         let against = match kind {
             // Of equals the first.
@@ -73,7 +80,7 @@ pub fn cliffs(
         let moved = |axis: usize| Move {
             before: points[against][axis],
             after: points[condition][axis],
-            high: Some(high(&resamples, [against, condition], axis)),
+            high: Some(high(resamples, [against, condition], axis)),
         };
         let mut finding = overfitting_cliff::check(moved(0), moved(1), guardrails.cliff_rise, guardrails.cliff_fall);
         finding.level = finding.level.min(Level::Warning);

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] turns a configuration and a list of conditions into [`Trial`]s, one line each: whoever has the line can run it.
 //! [`Results`] holds the items of finished trials; [`analyse`] draws the frontier of retention against generalisation from
-//! them, with what seeds and items leave open; [`findings`] are what guardrails say of them.
+//! them, with what seeds and items leave open; [`judge`] adds what guardrails say of them.
 
 mod analysis;
 mod crossed;
@@ -18,7 +18,7 @@ mod tests;
 pub(crate) use analysis::interval as interval_of;
 pub use analysis::{Analysis, Choice, ConditionAnalysis, Difference, Measured, Settings, analyse};
 pub use flips::{FlipRates, Flips};
-pub use guarded::{Cliff, cliffs, findings};
+pub use guarded::{Cliff, judge};
 pub use pareto::{Ellipse, Hypervolume, Point};
 pub(crate) use pareto::{ellipse as ellipse_of, frontier as frontier_of, knee as knee_of};
 pub use plan::{Conditions, Evaluation, Kind, PlanError, Trial, plan, read_plan};

@@ -115,6 +115,11 @@ impl Results {
         let tables = [Table::new(&chosen, Truth::Frozen)?, Table::new(&chosen, Truth::Organic)?];
         Ok(Self { conditions, seeds, left_out, tables })
     }
+
+    /// The place of the baseline: the first condition where none is named so.
+    pub(super) fn place_of(&self, baseline: &str) -> usize {
+        self.conditions.iter().position(|c| c == baseline).unwrap_or(0)
+    }
 }
 
 impl Table {

@@ -253,7 +253,12 @@ fn plans_that_would_overwrite_themselves_or_others_are_refused() {
 
 fn found(outcomes: &[Outcome], kind: Kind, id: &str) -> Vec<crate::guardrails::Finding> {
     let results = Results::new(outcomes).expect("sound");
-    let mut found = findings(&results, kind, "", &few(), &Config::default().guardrails);
+    let cliffs = guarded::cliffs(&results, &crossed::Draws::new(&results, &few()), kind, "", &Default::default());
+    let mut found = guarded::findings(&results, &cliffs);
+    // In the order of their levels, the same stand in the analysis.
+    let mut sorted = found.clone();
+    sorted.sort_by_key(|f| std::cmp::Reverse(f.level));
+    assert_eq!(judge(&results, kind, "", [0.0; 2], &few(), &Default::default()).0.guardrails, sorted);
     found.retain(|f| f.id == id);
     found
 }

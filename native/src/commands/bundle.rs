@@ -5,9 +5,10 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output;
-use crate::vectors::{Access, Origin, VectorArgs};
+use crate::vectors::{Access, Origin, VectorArgs, Vectors};
 use crucible_core::bundles::{self, GenerateReport, PerSource, Settings, generate, split_events};
-use crucible_core::config::Config;
+use crucible_core::config::Guardrails;
+use crucible_core::data::{BundleSet, Event};
 use crucible_core::guardrails::leakage;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -99,48 +100,67 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         output::check_writable(holdout)?;
     }
     let events = events(&args.events)?;
-    let parts = match &args.holdout {
-        None => vec![(args.output.as_path(), events)],
-        Some(holdout) => {
-            let (known, held) = split_events(&events, args.holdout_share, args.seed, args.split_by.into());
-            let part = |places: Vec<usize>| places.into_iter().map(|i| events[i].clone()).collect();
-            vec![(args.output.as_path(), part(known)), (holdout.as_path(), part(held))]
-        }
+    let make = |path, events: &[Event]| {
+        let vectors = source.load(ctx.global.device.as_deref(), &args.events, events, Access::Memory)?;
+        Part::make(path, events, &vectors, &settings, args)
     };
-    let (mut sets, mut made, mut text) = (Vec::new(), Vec::new(), String::new());
-    for (path, events) in parts {
-        let vectors = source.load(ctx.global.device.as_deref(), &args.events, &events, Access::Memory)?;
-        let (set, report) = generate(&events, vectors.similarity(), &settings, args.seed)
+    let Some(holdout) = &args.holdout else {
+        let part = make(&args.output, &events)?;
+        output::commit_all([part.file(|_| true)?])?;
+        return part.print(None, ctx);
+    };
+    let (known, held) = split_events(&events, args.holdout_share, args.seed, args.split_by.into());
+    let pick = |places: Vec<usize>| -> Vec<Event> { places.into_iter().map(|i| events[i].clone()).collect() };
+    let (train, held) = (make(&args.output, &pick(known))?, make(holdout, &pick(held))?);
+    let repeats = leakage::known(&train.set, &held.set, Guardrails::default().near_duplicate);
+    output::commit_all([train.file(|_| true)?, held.file(|bundle| !repeats[bundle])?])?;
+    let repeated = repeats.iter().filter(|repeats| **repeats).count();
+    train.print(Some((held, repeated)), ctx)
+}
+
+/// Bundles of one file.
+struct Part<'a> {
+    path: &'a Path,
+    set: BundleSet,
+    report: GenerateReport,
+    origin: Origin,
+}
+
+impl<'a> Part<'a> {
+    fn make(path: &'a Path, events: &[Event], vectors: &Vectors, settings: &Settings, args: &Args) -> CliResult<Self> {
+        let (set, report) = generate(events, vectors.similarity(), settings, args.seed)
             .map_err(|e| CliError::new(Exit::Data, format!("{}: {e}", args.events.display())))?;
         if set.bundles.is_empty() {
             let message = format!("{}: no bundle can be made for {}", args.events.display(), path.display());
             return Err(CliError::new(Exit::Data, message).advise(left_out(&report)));
         }
-        text += &said(&report, &vectors.origin, path);
-        sets.push((path, set));
-        made.push((report, vectors.origin));
+        Ok(Self { path, set, report, origin: vectors.origin.clone() })
     }
-    let known = match &sets[..] {
-        [(_, train), (_, held)] => leakage::known(train, held, Config::default().guardrails.near_duplicate),
-        _ => Vec::new(),
-    };
-    let repeated = known.iter().filter(|known| **known).count();
-    if repeated > 0 {
-        let _ = writeln!(text, "  left out: {repeated} held-back bundles, whose texts nearly repeat one to train on");
+
+    /// Those bundles that are `kept`, ready to appear.
+    fn file(&self, kept: impl Fn(usize) -> bool) -> CliResult<output::AtomicFile> {
+        let mut file = output::AtomicFile::create(self.path)?;
+        let kept = (0..self.set.bundles.len()).filter(|i| kept(*i));
+        self.set.write_some(kept, &mut file).map_err(|e| CliError::io("write", self.path, &e))?;
+        Ok(file)
     }
-    let mut files = Vec::new();
-    for (part, (path, set)) in sets.into_iter().enumerate() {
-        let mut file = output::AtomicFile::create(path)?;
-        let kept = (0..set.bundles.len()).filter(|i| part == 0 || !known[*i]);
-        set.write_some(kept, &mut file).map_err(|e| CliError::io("write", path, &e))?;
-        files.push(file);
+
+    /// With what was held back, and how many bundles of that were left out.
+    fn print(self, held: Option<(Self, usize)>, ctx: &Context) -> CliResult<Exit> {
+        let mut text = said(&self.report, &self.origin, self.path);
+        if let Some((held, repeated)) = &held {
+            text += &said(&held.report, &held.origin, held.path);
+            if *repeated > 0 {
+                let _ = writeln!(
+                    text,
+                    "  left out: {repeated} held-back bundles, whose texts nearly repeat one to train on"
+                );
+            }
+        }
+        let holdout = held.map(|(held, repeated)| Holdout { report: held.report, repeated });
+        ctx.print(&Reported { report: self.report, vectors: self.origin, holdout }, &text)?;
+        Ok(Exit::Success)
     }
-    output::commit_all(files)?;
-    let mut made = made.into_iter();
-    let Some((report, vectors)) = made.next() else { return Ok(Exit::Success) };
-    let holdout = made.next().map(|(report, _)| Holdout { report, repeated });
-    ctx.print(&Reported { report, vectors, holdout }, &text)?;
-    Ok(Exit::Success)
 }
 
 /// The generator's report, and what it ranked with.

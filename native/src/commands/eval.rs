@@ -5,12 +5,14 @@ mod guarded;
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
-use crate::evaluation::{self, EvalSet, SEED, VERSION};
+use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
 use crate::training::describe;
 use crate::{device, output, scoreboards, table, webhook};
 use crucible_core::estimate::Interval;
-use crucible_core::eval::{self, BaselineComparison, Change, Item, Scoreboard, Summary};
+use crucible_core::eval::{
+    self, BaselineComparison, Change, Item, REGRESSION_THRESHOLD, SEED, Scoreboard, Summary, VERSION,
+};
 use crucible_core::guardrails::{Finding, Level, fingerprint};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -35,7 +37,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub baseline_scoreboard: Option<PathBuf>,
     /// A pass rate may fall by this share against the baseline; beyond it the exit status is 6
-    #[arg(long, value_name = "SHARE", default_value_t = 0.02, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = REGRESSION_THRESHOLD, value_parser = share)]
     pub regression_threshold: f64,
     /// The baseline's scoreboard on the organic holdout, to set both truths side by side (G8)
     #[arg(long, value_name = "FILE", requires = "organic_scoreboard", requires = "baseline_scoreboard")]

@@ -3,6 +3,7 @@
 use super::Args;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::formats::counted;
 use crate::ledger;
 use crate::scoreboards;
 use crucible_core::config::Guardrails;
@@ -75,11 +76,11 @@ pub(super) fn ledger_path(args: &Args) -> Option<PathBuf> {
 
 /// Writes the look and says how many there were. A ledger that can't be written is a warning: the scoreboard is there.
 pub(super) fn look(path: &Path, board: &Scoreboard, ctx: &Context) -> Option<String> {
-    let counted = ledger::append(path, &Look::of(board, "eval")).and_then(|()| ledger::read(path));
-    match counted {
+    let written = ledger::append(path, &Look::of(board, "eval")).and_then(|()| ledger::read(path));
+    match written {
         Ok((looks, _)) => {
             let Looks { looks, checkpoints } = Looks::at(&looks, &board.eval_header.content_hash);
-            let (times, models) = (plural(looks, "time"), plural(checkpoints, "model"));
+            let (times, models) = (counted(looks, "time"), counted(checkpoints, "model"));
             Some(format!("This eval was looked at {times}, with {models} ({}).\n", path.display()))
         }
         Err(error) => {
@@ -87,8 +88,4 @@ pub(super) fn look(path: &Path, board: &Scoreboard, ctx: &Context) -> Option<Str
             None
         }
     }
-}
-
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -11,7 +11,7 @@ use crucible_core::config::{Config, Guardrails, Sources, resolve};
 use crucible_core::foreign::{self, EvalNames, ForeignRun};
 use crucible_core::guardrails::seed_sensitivity::{self, Run};
 use crucible_core::guardrails::{Finding, configuration, gradients, loss_spike, quota};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -107,13 +107,22 @@ pub(super) fn judge(
     Ok((config, run))
 }
 
+/// The lines of a run's `metrics.jsonl`, each with its step. One that is still written, or was cut off, is none.
+///
+/// # Errors
+/// The file can't be read.
+pub(crate) fn metrics(path: &Path) -> CliResult<Vec<(u64, Map<String, Value>)>> {
+    let line = |line: &str| {
+        let line: Map<String, Value> = serde_json::from_str(line).ok()?;
+        Some((line.get("step")?.as_u64()?, line))
+    };
+    Ok(io::read_text(path, MAX_METRICS_BYTES)?.lines().filter_map(line).collect())
+}
+
 /// Loss and gradient norm as a run logged them. JSON has no NaN: it is written as null.
 fn logged(path: &Path) -> CliResult<ForeignRun> {
     let mut run = ForeignRun::default();
-    for line in io::read_text(path, MAX_METRICS_BYTES)?.lines() {
-        // A line that is still written, or was cut off.
-        let Ok(Value::Object(line)) = serde_json::from_str(line) else { continue };
-        let Some(step) = line.get("step").and_then(Value::as_u64) else { continue };
+    for (step, line) in metrics(path)? {
         for name in ["loss", "gradient_norm"] {
             match line.get(name) {
                 Some(Value::Null) => run.push(name, step, f64::NAN),

@@ -2,11 +2,11 @@
 
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
-use crate::evaluation::{self, SEED, VERSION};
+use crate::evaluation;
 use crate::exit::Exit;
 use crate::{clock, io, output, scoreboards, table};
 use crucible_core::data::hex;
-use crucible_core::eval::Checkpoint;
+use crucible_core::eval::{Checkpoint, SEED, VERSION};
 use crucible_core::retrieval::{Metrics, Source, metrics, read_predictions, read_qrels, scoreboard};
 use serde::Serialize;
 use sha2::{Digest, Sha256};

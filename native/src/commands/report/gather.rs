@@ -10,14 +10,12 @@ use crate::trials::{self, PLAN, State};
 use crate::{io, scoreboards};
 use crucible_core::report::{BoardInput, Input, LabelledFinding, LandscapeSettings, RunInput, TrainingPoint, View};
 use crucible_core::sweep::{Kind, Truth};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The largest exposures.json.
 const MAX_EXPOSURES_BYTES: usize = 1 << 20;
-/// The largest log of metrics.
-const MAX_METRICS_BYTES: usize = 1 << 30;
 /// Points of a run's course that are kept.
 const TRAINING_POINTS: usize = 300;
 /// The name of a baseline from elsewhere.
@@ -265,15 +263,11 @@ fn training(folder: &Path) -> CliResult<Vec<TrainingPoint>> {
     if !path.is_file() {
         return Ok(Vec::new());
     }
-    let text = io::read_text(&path, MAX_METRICS_BYTES)?;
-    let point = |line: &str| {
-        // A line that is still written, or was cut off, is none.
-        let line: Value = serde_json::from_str(line).ok()?;
+    let point = |(step, line): (u64, Map<String, Value>)| {
         let number = |name: &str| line.get(name).and_then(Value::as_f64);
-        let step = line.get("step")?.as_u64()?;
-        Some(TrainingPoint { step, loss: number("loss"), gradient_norm: number("gradient_norm") })
+        TrainingPoint { step, loss: number("loss"), gradient_norm: number("gradient_norm") }
     };
-    let points: Vec<TrainingPoint> = text.lines().filter_map(point).collect();
+    let points: Vec<TrainingPoint> = runs::metrics(&path)?.into_iter().map(point).collect();
     let every = points.len().div_ceil(TRAINING_POINTS).max(1);
     let last = points.len().saturating_sub(1);
     Ok(points.into_iter().enumerate().filter(|(i, _)| i % every == 0 || *i == last).map(|(_, p)| p).collect())

@@ -9,9 +9,7 @@ use crate::io;
 use crucible_core::config::Guardrails;
 use crucible_core::guardrails::Finding;
 use crucible_core::report::{LabelledFinding, RunInput, View};
-use crucible_core::sweep::{
-    Analysis, Cliff, Kind, Outcome, Results, Settings, Truth, analyse, cliffs, findings as of_sweep,
-};
+use crucible_core::sweep::{Analysis, Cliff, Kind, Outcome, Results, Settings, Truth, judge};
 use std::path::Path;
 
 /// The largest analysis of a sweep.
@@ -66,13 +64,9 @@ pub(super) fn analysis(
         None => earlier.map_or(default.resamples, |a| a.settings.resamples),
     };
     let settings = Settings { resamples, ..default };
-    let mut analysis = analyse(&results, baseline.unwrap_or_default(), chance, &settings);
     let limits = runs.iter().find_map(|r| r.config.as_ref()).map(|c| c.guardrails.clone()).unwrap_or_default();
     let kind = found.sweep.unwrap_or(Kind::Ablation);
-    let base = analysis.baseline.clone();
-    analysis.guardrails = of_sweep(&results, kind, &base, &settings, &limits);
-    analysis.guardrails.sort_by_key(|f| std::cmp::Reverse(f.level));
-    Ok((analysis, cliffs(&results, kind, &base, &settings, &limits)))
+    Ok(judge(&results, kind, baseline.unwrap_or_default(), chance, &settings, &limits))
 }
 
 /// What guardrails say of the folder. A report is no check: what can't be judged is left out, with a word.

@@ -74,8 +74,7 @@ pub(super) fn html(report: &Report, evaluator: bool) -> CliResult<String> {
 /// The evaluator: an element with the module and its worker, and the script that starts them. None in a program that was
 /// built without the page.
 fn engine() -> Option<(String, &'static str)> {
-    // A module that can't evaluate is of no use here.
-    let engine = web_assets::engine().filter(|engine| engine.contains("session.evaluate("))?;
+    let engine = web_assets::engine()?;
     let client = std::str::from_utf8(web_assets::asset("evaluator.js")?).ok()?;
     // Its exports are its last line; here all is one script.
     let (client, _) = client.rsplit_once("export {")?;

@@ -26,10 +26,10 @@ pub(super) fn read<'a>(args: &Args, boards: impl Iterator<Item = &'a BoardInput>
         };
         let found = match flag {
             _ if args.no_texts => Err("the report was made with --no-texts".to_owned()),
-            Some(path) => Ok(of(EvalSet::read(path)?, header)),
+            Some(path) => of(EvalSet::read(path)?, header),
             None => look(args, header),
         };
-        texts.insert(header.content_hash.clone(), found.and_then(|set| set));
+        texts.insert(header.content_hash.clone(), found);
     }
     Ok(texts)
 }
@@ -45,7 +45,7 @@ fn of(eval: EvalSet, header: &EvalHeader) -> Texts {
 }
 
 /// Where the scoreboard says, from the working folder or from the results.
-fn look(args: &Args, header: &EvalHeader) -> Result<Texts, String> {
+fn look(args: &Args, header: &EvalHeader) -> Texts {
     let named = Path::new(&header.eval_path);
     let folders = args.results_dir.ancestors().take(4).map(|folder| folder.join(named));
     let places: Vec<PathBuf> = std::iter::once(named.to_owned()).chain(folders).collect();
@@ -54,7 +54,7 @@ fn look(args: &Args, header: &EvalHeader) -> Result<Texts, String> {
         return Err(format!("{file} is no longer where it was; name it with --frozen-eval or --organic-eval"));
     };
     let eval = EvalSet::read(path).map_err(|e| format!("{} can't be read: {}", name(&header.eval_path), e.message))?;
-    Ok(of(eval, header))
+    of(eval, header)
 }
 
 fn name(path: &str) -> &str {

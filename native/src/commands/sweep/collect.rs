@@ -5,10 +5,11 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::trials::{self, State, board_name};
 use crate::{output, scoreboards};
+use crucible_core::config::Guardrails;
 use crucible_core::data::Tier;
 use crucible_core::eval::Scoreboard;
 use crucible_core::sweep::{
-    Analysis, Outcome, Results, Settings, SweepScoreboard, Trial, Truth, analyse, findings, sweep_scoreboard,
+    Analysis, Kind, Outcome, Results, Settings, SweepScoreboard, Trial, Truth, judge, sweep_scoreboard,
 };
 use serde::Serialize;
 use std::path::Path;
@@ -76,14 +77,12 @@ pub(super) fn collect(root: &Path, trials: &[Trial], args: &AnalysisArgs) -> Cli
                 Some(name) => name.as_str(),
                 None => "",
             };
-            let mut analysis =
-                analyse(&results, baseline, chance(first(Truth::Frozen), first(Truth::Organic)), &settings);
-            if let Some(trial) = trials.first() {
-                let limits = &trial.config.guardrails;
-                analysis.guardrails = findings(&results, trial.kind, &analysis.baseline, &settings, limits);
-                analysis.guardrails.sort_by_key(|f| std::cmp::Reverse(f.level));
-            }
-            (Some(analysis), None)
+            let chance = chance(first(Truth::Frozen), first(Truth::Organic));
+            // All trials of a plan are of one kind, under the same limits.
+            let (kind, limits) = trials
+                .first()
+                .map_or_else(|| (Kind::Ratio, Guardrails::default()), |t| (t.kind, t.config.guardrails.clone()));
+            (Some(judge(&results, kind, baseline, chance, &settings, &limits).0), None)
         }
         Err(error) => (None, Some(error.to_string())),
     };
