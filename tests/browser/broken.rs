@@ -2,7 +2,7 @@
 
 use crate::driver::Browser;
 use crate::fixture::Fixture;
-use crate::page::{choose, drop_file, evaluate, failures, open};
+use crate::page::{choose, drop_file, evaluate, failures, open, self_check};
 use crate::programs;
 use crate::serve::Server;
 use serde_json::{Value, json};
@@ -25,6 +25,34 @@ fn broken_files_are_told_apart_and_leave_the_page_usable() {
     assert_eq!(evaluate(&browser, "cpu"), "done", "{:?}", failures(&browser));
     let log = browser.console_errors();
     assert!(log.is_empty(), "the console reported: {log:#?}");
+}
+
+/// Memory that is full, or a fault in the module, ends the worker: the page starts another, and says what to do.
+#[test]
+fn a_worker_that_stops_is_replaced() {
+    let Some(programs) = programs() else { return };
+    let (server, files) = (Server::start(), Fixture::get());
+    let browser = Browser::start(&programs);
+    browser.before_each_worker(
+        "const read = Blob.prototype.arrayBuffer; Blob.prototype.arrayBuffer = function () { \
+         if (this.name === 'trap.jsonl') throw new WebAssembly.RuntimeError('unreachable'); return read.call(this); };",
+    );
+    browser.open(&server.url);
+    self_check(&browser);
+    choose(&browser, "checkpoint", &[&files.path("candidate.safetensors")]);
+    says(
+        refused(&browser, "eval_set", &files.file("trap.jsonl", b"{}")),
+        "broken",
+        &["worker stopped", "Drop the files"],
+    );
+    assert_eq!(
+        browser.run("return document.querySelectorAll('.loaded li').length;"),
+        0,
+        "the new worker knows no files"
+    );
+    choose(&browser, "checkpoint", &[&files.path("candidate.safetensors")]);
+    choose(&browser, "eval_set", &[&files.path("eval.jsonl")]);
+    assert_eq!(evaluate(&browser, "cpu"), "done", "{:?}", failures(&browser));
 }
 
 /// The only failure that choosing `file` brings.
