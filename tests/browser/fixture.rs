@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -17,6 +18,8 @@ const MODELS: [(&str, &str, &str); 3] = [("baseline", "150", "1"), ("candidate",
 /// Files of one folder.
 pub(crate) struct Fixture {
     pub(crate) folder: PathBuf,
+    /// Held as long as the process lives: another run of the tests would empty the folder.
+    _lock: File,
 }
 
 impl Fixture {
@@ -42,9 +45,11 @@ impl Fixture {
 
     fn make() -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
+        let lock = File::create(folder.with_extension("lock")).expect("the test's folder can be made");
+        lock.lock().expect("the test's folder can be held");
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("the test's folder can be made");
-        let this = Self { folder };
+        let this = Self { folder, _lock: lock };
         this.crucible(&["init", "project", "--sample-data"]);
         this.crucible(&["bundle", "--events", "project/data/events.jsonl", "--output", "all.jsonl"]);
         for (name, steps, layers) in MODELS {

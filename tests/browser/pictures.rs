@@ -22,14 +22,14 @@ fn pictures() {
     };
     picture("page-start", (1000, 520), "light", "body");
     loaded(&browser, files);
-    picture("page-results", (1000, 860), "light", ".result");
-    picture("page-results-dark", (1000, 860), "dark", ".result");
+    picture("page-results", (1000, 820), "light", ".result");
+    picture("page-results-dark", (1000, 820), "dark", ".result");
     picture("page-narrow", (360, 1100), "light", ".result");
     browser.run("document.querySelectorAll('tr[data-index]')[2].click();");
     browser.until("texts are shown", "return document.querySelector('.texts section') && true;");
     picture("page-items", (1000, 640), "light", ".part:last-child");
     choose(&browser, "eval_set", &[&files.file("notes.jsonl", b"{\"bundle_id\": \"b1\", \"anchor\": {}}\nnot JSON\n")]);
-    picture("page-failure", (1000, 700), "light", "body");
+    picture("page-failure", (1000, 420), "light", "#failures");
 }
 
 fn loaded(browser: &Browser, files: &Fixture) {

@@ -60,7 +60,7 @@ function showTaken() {
   for (const [slot, list] of Object.entries(taken)) {
     const entries = list.map((loaded) => {
       const label = `Remove ${loaded.name}`;
-      const remove = loaded.id === undefined ? undefined : element("button", { type: "button", class: "small", "aria-label": label, onclick: () => forget(slot, loaded) }, "Remove");
+      const remove = loaded.id === undefined ? undefined : element("button", { type: "button", class: "small", "aria-label": label, title: "Remove", onclick: () => forget(slot, loaded) }, "×");
       const text = element("div", {}, element("strong", {}, loaded.name), element("p", { class: "quiet" }, describe(loaded)));
       return element("li", { title: loaded.hash ? `SHA-256 ${loaded.hash}` : loaded.fingerprint }, text, remove);
     });

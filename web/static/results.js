@@ -33,7 +33,7 @@ function scoreboard(board) {
     ...cells(count(summary.n), percent(summary.pass_rate)),
     element("td", { class: "chart" }, interval(summary, level)),
     ...cells(
-      `${percent(summary.ci95.low)} to ${percent(summary.ci95.high)}`,
+      `${number(100 * summary.ci95.low, 1)} to ${percent(summary.ci95.high)}`,
       percent(level),
     ),
     between(summary, "mean_margin", 4),
