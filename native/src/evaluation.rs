@@ -7,6 +7,7 @@ use crate::{clock, device, io, scoreboards};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::data::{BundleSet, read_bundles};
 use crucible_core::embeddings::Embeddings;
+use crucible_core::encoder::Encoder;
 use crucible_core::eval::{self, EvalHeader, Inputs, Item, Scoreboard};
 use std::path::Path;
 
@@ -51,7 +52,7 @@ impl EvalSet {
 pub fn scored<'a>(
     set: &'a BundleSet,
     eval_header: EvalHeader,
-    loaded: &Loaded,
+    loaded: &Loaded<impl Encoder>,
     named: &str,
     embeddings: &Embeddings,
     backend: Option<&GpuBackend>,
@@ -85,14 +86,14 @@ pub fn write(board: &Scoreboard, output: &Path, items: &[Item<'_>], items_path: 
 /// Texts that can't be tokenised, a device that fails, outputs that can't be written.
 pub fn evaluate(
     eval_set: &EvalSet,
-    loaded: &Loaded,
+    loaded: &Loaded<impl Encoder>,
     named: &str,
     backend: Option<&GpuBackend>,
     output: &Path,
 ) -> CliResult<()> {
     let set = &eval_set.set;
     let corpus = loaded.tokenise(&set.events)?;
-    let embeddings = device::embed_with(backend, &loaded.checkpoint.encoder, &corpus)?;
+    let embeddings = device::embed_with(backend, &loaded.model, &corpus)?;
     let (board, items) = scored(set, eval_set.header(SEED, VERSION), loaded, named, &embeddings, backend)?;
     write(&board, output, &items, &scoreboards::items_beside(output))
 }

@@ -13,6 +13,7 @@ pub mod device;
 pub mod error;
 pub mod evaluation;
 pub mod exit;
+pub mod folder;
 pub mod formats;
 pub mod guards;
 pub mod huge_pages;

@@ -6,12 +6,15 @@
 
 use super::static_encoder::{self, Layer, StaticEncoder};
 use super::{Corpus, Encoder, EncoderError, Tokenizer};
+use crate::backend::{Backend, BackendError};
 use crate::config::Model;
-use crate::data::Event;
+use crate::data::{Event, hex};
 use crate::embeddings::Embeddings;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
 
 /// The metadata key.
 const KEY: &str = "crucible";
@@ -146,14 +149,38 @@ impl Checkpoint {
 }
 
 impl Encoder for Checkpoint {
-    fn embed_events(&self, events: &[Event]) -> Result<Embeddings, EncoderError> {
-        let config = &self.encoder.config;
-        let corpus = Corpus::build(&self.tokenizer, events, config.span_window, config.max_tokens)?;
-        Ok(self.encoder.embed(&corpus))
-    }
-
     fn dim(&self) -> usize {
         self.encoder.dim()
+    }
+
+    fn tokenise(&self, events: &[Event]) -> Result<Corpus, EncoderError> {
+        let config = &self.encoder.config;
+        Corpus::build(&self.tokenizer, events, config.span_window, config.max_tokens)
+    }
+
+    fn embed(&self, corpus: &Corpus) -> Embeddings {
+        self.encoder.embed(corpus)
+    }
+
+    async fn embed_on<B: Backend>(&self, backend: &B, corpus: &Corpus) -> Result<Embeddings, BackendError> {
+        self.encoder.embed_on(backend, corpus).await
+    }
+
+    fn conditions(&self) -> Result<BTreeMap<String, Value>, EncoderError> {
+        let config = &self.encoder.config;
+        let tokenizer = self.tokenizer.to_json()?;
+        let conditions = [
+            ("loader", json!("crucible_static")),
+            ("tokenizer_sha256", json!(hex(&Sha256::digest(tokenizer.as_bytes())))),
+            ("vocab_size", json!(self.tokenizer.vocab_size())),
+            ("max_tokens", json!(config.max_tokens)),
+            ("prompt", Value::Null),
+            ("pooling", json!(if config.span_window > 0 { "weighted_mean_around_span" } else { "mean" })),
+            ("span_window", json!(config.span_window)),
+            ("dim", json!(self.encoder.dim())),
+            ("dtype", json!("f32")),
+        ];
+        Ok(conditions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 

@@ -44,6 +44,16 @@ impl Corpus {
         window: usize,
         max_tokens: usize,
     ) -> Result<Self, EncoderError> {
+        Self::with(events, window, max_tokens, |text, tokens| tokenizer.encode_onto(text, tokens))
+    }
+
+    /// The same by `encode`, which appends the tokens of a text; where it appends no offsets, spans are not looked for.
+    pub(super) fn with(
+        events: &[Event],
+        window: usize,
+        max_tokens: usize,
+        encode: impl Fn(&str, &mut Tokens) -> Result<(), EncoderError> + Sync + Send,
+    ) -> Result<Self, EncoderError> {
         let mut numbers: HashMap<&str, u32> = HashMap::new();
         let mut texts: Vec<&str> = Vec::new();
         let mut text_of = Vec::with_capacity(events.len());
@@ -61,7 +71,7 @@ impl Corpus {
             let mut tokens = Tokens::default();
             let mut ends = Vec::with_capacity(BLOCK);
             for text in texts.iter().skip(block * BLOCK).take(BLOCK) {
-                tokenizer.encode_onto(text, &mut tokens)?;
+                encode(text, &mut tokens)?;
                 ends.push(tokens.ids.len());
             }
             Ok((tokens, ends))
@@ -83,7 +93,7 @@ impl Corpus {
             let (first, end) = (starts[text as usize], starts[text as usize + 1]);
             let span = events[i].span.and_then(|span| {
                 let bytes = byte_span(&events[i].text, span)?;
-                token_span(&all.offsets[first as usize..end as usize], bytes)
+                token_span(all.offsets.get(first as usize..end as usize)?, bytes)
             });
             cut(Item { text, first, len: end - first, span: span.unwrap_or((NONE, NONE)) }, max_tokens)
         });

@@ -114,6 +114,49 @@ impl Packed {
         }
     }
 
+    /// [`Packed::pack`] with further columns of zeros, so that rows of a product are whole vectors; returns how many
+    /// columns there are now.
+    ///
+    /// # Panics
+    /// As it.
+    pub fn pack_whole(&mut self, rhs: View<'_>) -> usize {
+        self.pack(rhs);
+        self.cols = rhs.cols.next_multiple_of(self.panel.min(16));
+        self.cols
+    }
+
+    /// What was packed: `[rows, cols]`, row-major.
+    #[must_use]
+    pub fn unpacked(&self) -> Vec<f32> {
+        let Self { data, rows, cols, panel } = self;
+        let panels = cols.div_ceil((*panel).max(1));
+        let mut out = vec![0.0; rows * cols];
+        for first in (0..*rows).step_by(span_of(*rows)) {
+            let depth = span_of(*rows).min(rows - first);
+            let span = &data[first * panels * panel..][..depth * panels * panel];
+            for (number, lines) in span.chunks_exact((depth * panel).max(1)).enumerate() {
+                for (k, line) in lines.chunks_exact(*panel).enumerate() {
+                    let row = &mut out[(first + k) * cols..][..*cols][number * panel..];
+                    let width = row.len().min(*panel);
+                    row[..width].copy_from_slice(&line[..width]);
+                }
+            }
+        }
+        out
+    }
+
+    /// Rows of what was packed.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of what was packed.
+    #[must_use]
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
     fn fill<const P: usize>(&mut self, rhs: View<'_>) {
         self.panel = P;
         let panels = rhs.cols.div_ceil(P);
@@ -430,6 +473,19 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn unpacking_gives_back_what_was_packed() {
+        let mut stream = Stream::new(1, "matmul", 2);
+        for (k, n) in [(0, 3), (3, 0), (1, 1), (7, 16), (300, 70), (513, 65)] {
+            let b: Vec<f32> = (0..k * n).map(|_| stream.symmetric(1.0)).collect();
+            let packed = Packed::new(View::new(&b, k, n));
+            assert!(packed.unpacked() == b, "[{k}, {n}]");
+            assert_eq!((packed.rows(), packed.cols()), (k, n));
+            let transposed = Packed::new(View::new(&b, k, n).t()).unpacked();
+            assert!((0..k * n).all(|i| transposed[i % n * k + i / n] == b[i]), "[{k}, {n}] transposed");
         }
     }
 

@@ -175,7 +175,7 @@ fn trial(
 }
 
 fn scores(dir: &Path, set: &BundleSet) -> CliResult<Vec<Score>> {
-    let vectors = Loaded::read(&dir.join(training::CHECKPOINT))?.embed(None, &set.events)?;
+    let vectors = Loaded::own(&dir.join(training::CHECKPOINT))?.embed(None, &set.events)?;
     Ok(eval::score(set, &vectors))
 }
 

@@ -1,6 +1,6 @@
 //! `crucible embed`: a model's vectors, for other programs.
 
-use crate::checkpoint::{Loaded, events};
+use crate::checkpoint::{Loaded, ModelArgs, events};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -15,9 +15,12 @@ use std::path::{Path, PathBuf};
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model: a checkpoint_final.safetensors
-    #[arg(long, value_name = "FILE")]
+    /// The model: a checkpoint_final.safetensors, or a folder of a sentence-transformers or model2vec model
+    #[arg(long, value_name = "FILE|DIR")]
     pub checkpoint: PathBuf,
+    /// How it is read.
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// The events to embed (.jsonl, also .gz or .zst)
     #[arg(long, value_name = "FILE")]
     pub events: PathBuf,
@@ -47,7 +50,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     output::check_writable(&args.output)?;
     output::check_writable(&ids_path)?;
 
-    let (loaded, events) = rayon::join(|| Loaded::read(&args.checkpoint), || events(&args.events));
+    let (loaded, events) = rayon::join(|| Loaded::read(&args.checkpoint, &args.model), || events(&args.events));
     let (loaded, events) = (loaded?, events?);
     let embeddings = loaded.embed(ctx.global.device.as_deref(), &events)?;
     let zeros = embeddings.vectors.chunks(embeddings.dim).filter(|row| row.iter().all(|x| *x == 0.0)).count();
