@@ -19,6 +19,7 @@ pub mod guards;
 pub mod huge_pages;
 pub mod io;
 pub mod ledger;
+pub mod new_folder;
 pub mod output;
 pub mod overrides;
 pub mod progress;

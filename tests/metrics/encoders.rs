@@ -1,9 +1,14 @@
 //! Models from elsewhere against their own libraries: what `tests/reference/encoders.py` wrote.
 
 use crucible_core::backend::cpu::CpuBackend;
+use crucible_core::config::{Model, TokenizerKind};
 use crucible_core::data::Event;
 use crucible_core::embeddings::Embeddings;
-use crucible_core::encoder::{Encoder, EncoderError, FolderModel, Loader, Options, Prompt};
+use crucible_core::encoder::{
+    Checkpoint, Corpus, Encoder, EncoderError, FolderModel, Loader, Options, Prompt, StaticEncoder, Tokenizer,
+    export_static,
+};
+use crucible_core::rng::Stream;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -283,6 +288,77 @@ fn damaged_tensors_are_refused() {
 
 fn header_len(file: &[u8]) -> usize {
     u64::from_le_bytes(file[..8].try_into().expect("eight bytes")) as usize
+}
+
+/// A checkpoint none of whose parts is at its start, and events of its words.
+fn trained(config: &Model) -> (Checkpoint, Vec<Event>) {
+    let mut stream = Stream::new(3, "exported", 0);
+    let mut text = |i: usize| (0..i % 30).map(|_| format!("w{}", stream.below(40))).collect::<Vec<_>>().join(" ");
+    let texts: Vec<String> = (0..60).map(&mut text).collect();
+    let events = events(texts.iter().map(String::as_str));
+    let names: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let tokenizer = Tokenizer::train(TokenizerKind::Wordpiece, 120, &names).expect("trains");
+    let corpus = Corpus::build(&tokenizer, &events, config.span_window, config.max_tokens).expect("builds");
+    let mut encoder = StaticEncoder::init(config, tokenizer.vocab_size(), &corpus, 5).expect("fits");
+    for layer in &mut encoder.layers {
+        layer.weight.iter_mut().chain(&mut layer.bias).for_each(|x| *x += stream.symmetric(0.3));
+    }
+    (Checkpoint { encoder, tokenizer, step: 1, seed: 5, version: "0".to_owned() }, events)
+}
+
+fn flat() -> Model {
+    Model {
+        embedding_dim: 20,
+        hidden_dim: 20,
+        span_window: 0,
+        num_layers: 0,
+        max_tokens: 25,
+        vocab_size: 120,
+        ..Model::default()
+    }
+}
+
+#[test]
+fn exported_folders_give_the_checkpoints_vectors() {
+    for config in [
+        flat(),
+        Model { num_layers: 1, residual: true, ..flat() },
+        Model { num_layers: 1, residual: false, hidden_dim: 9, ..flat() },
+        // Weights by distance that are all the same are none.
+        Model { span_window: 3, ..flat() },
+    ] {
+        let (checkpoint, events) = trained(&config);
+        let files: Files = export_static(&checkpoint, false).expect("has the form").into_iter().collect();
+        let model = read(&files, &Options::default()).expect("reads");
+        // Some are cut at 25 tokens, some have a token that is unknown.
+        let mut events: Vec<Event> = events.into_iter().filter(|e| !e.text.is_empty()).collect();
+        events.iter_mut().step_by(3).for_each(|e| e.text += " \u{2603}");
+        let (got, want) =
+            (model.embed_events(&events).expect("embeds"), checkpoint.embed_events(&events).expect("embeds"));
+        assert!(apart(&got.vectors, &want.vectors) <= 1e-6, "{config:?}");
+    }
+}
+
+#[test]
+fn what_no_such_folder_gives_is_not_exported() {
+    let refused = |config: &Model| {
+        let (mut checkpoint, _) = trained(config);
+        checkpoint.encoder.span_weights.iter_mut().step_by(2).for_each(|w| *w += 0.5);
+        export_static(&checkpoint, false).err().map(|e| e.to_string())
+    };
+    let two = refused(&Model { num_layers: 2, ..flat() }).expect("is refused");
+    assert!(two.contains("2 layers"), "{two}");
+    let spans = refused(&Model { span_window: 3, ..flat() }).expect("is refused");
+    assert!(spans.contains("model.span_window 3"), "{spans}");
+    assert_eq!(refused(&flat()), None);
+
+    // Left out, vectors are those of texts without a marked word.
+    let (mut checkpoint, mut events) = trained(&Model { span_window: 3, ..flat() });
+    checkpoint.encoder.span_weights.iter_mut().step_by(2).for_each(|w| *w += 0.5);
+    events.iter_mut().for_each(|e| e.span = None);
+    let files: Files = export_static(&checkpoint, true).expect("has the form").into_iter().collect();
+    let got = read(&files, &Options::default()).expect("reads").embed_events(&events).expect("embeds");
+    assert!(apart(&got.vectors, &checkpoint.embed_events(&events).expect("embeds").vectors) <= 1e-6);
 }
 
 /// all-MiniLM-L6-v2, where it is: `CRUCIBLE_MINILM_DIR` names its folder.

@@ -92,6 +92,12 @@ pub enum EncoderError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A model that another form can't hold.
+    #[error("no such folder gives this model's vectors: {reason}")]
+    NotRepresentable {
+        /// Why.
+        reason: String,
+    },
     /// Weights that are there as a pickle only.
     #[error("{file} is a pickle: reading one runs whatever code its maker put there, so none is read")]
     Pickle {

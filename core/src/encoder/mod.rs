@@ -13,7 +13,7 @@ mod tokenizer;
 pub use checkpoint::Checkpoint;
 pub use corpus::Corpus;
 pub use error::EncoderError;
-pub use folder::{FolderModel, Loader, Options, Prompt};
+pub use folder::{FolderModel, Loader, Options, Prompt, export_static};
 pub use model::Model;
 pub use static_encoder::{Layer, MAX_SPAN_WINDOW, StaticEncoder, reference};
 pub use tokenizer::{Tokenizer, Tokens};

@@ -166,7 +166,7 @@ impl Reader<'_> {
             weight.extend(self.floats(&format!("{name}.weight"), &[width, depth])?);
             bias.extend(self.floats(&format!("{name}.bias"), &[width])?);
         }
-        let weight = Packed::new(View::new(&weight, width * names.len(), depth).t());
+        let weight = Packed::for_good(View::new(&weight, width * names.len(), depth).t());
         Ok(Linear { weight, bias })
     }
 

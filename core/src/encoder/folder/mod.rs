@@ -4,12 +4,11 @@
 //! their maker's code. All arithmetic is in `f32`, whatever the weights are stored in.
 
 mod bert;
+mod export;
 mod files;
 mod modules;
 mod statics;
 mod tensors;
-#[cfg(test)]
-mod tests;
 mod tokens;
 mod transformer;
 
@@ -17,6 +16,7 @@ use super::{Corpus, Encoder, EncoderError};
 use crate::backend::{Backend, BackendError};
 use crate::data::Event;
 use crate::embeddings::Embeddings;
+pub use export::export_static;
 use files::{Files, within};
 use modules::{First, Modules, Step};
 use serde_json::{Value, json};

@@ -230,6 +230,6 @@ impl Dense {
         let tensors = Tensors::read(files, path)?;
         let weight = tensors.floats("linear.weight", &[out_features, in_features])?;
         let bias = if bias { tensors.floats("linear.bias", &[out_features])? } else { vec![0.0; out_features] };
-        Ok(Self { weight: Packed::new(View::new(&weight, out_features, in_features).t()), bias, activation })
+        Ok(Self { weight: Packed::for_good(View::new(&weight, out_features, in_features).t()), bias, activation })
     }
 }

@@ -1,11 +1,11 @@
 //! `crucible capsule verify`.
 
-use super::unpack::Folder;
 use super::{Source, archive, config_of, gather, rerun};
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::new_folder::NewFolder;
 use crate::signals::Stop;
 use crate::{io, scoreboards, table};
 use crucible_core::capsule::{CHECKPOINT, CONFIG, FileKind, FileRecord, Metadata, Report};
@@ -45,7 +45,7 @@ pub struct Args {
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let stop = Stop::listen()?;
     let (file, signature) = args.source.open(ctx)?;
-    let mut folder = Folder::passing()?;
+    let mut folder = NewFolder::passing()?;
     let metadata = archive::read(&args.source.capsule, file, args.source.limits(), &mut folder, &stop)?;
     let mut report = Report::new();
     if let Some(signature) = &signature {
