@@ -105,7 +105,7 @@ pub enum Origin {
     Checkpoint {
         /// As the user named it.
         path: String,
-        /// SHA-256 of the file.
+        /// SHA-256 of the file; of a folder, of its files and of how they are read.
         sha256: String,
         /// Numbers a vector.
         dim: usize,
