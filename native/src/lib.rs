@@ -23,6 +23,7 @@ pub mod new_folder;
 pub mod output;
 pub mod overrides;
 pub mod progress;
+pub mod reference;
 pub mod scoreboards;
 pub mod signals;
 pub mod table;
@@ -30,6 +31,7 @@ pub mod training;
 pub mod trials;
 pub mod vectors;
 pub mod versions;
+pub mod web_assets;
 pub mod webhook;
 
 use clap::Parser;

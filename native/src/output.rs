@@ -275,12 +275,8 @@ impl AtomicFile {
 ///
 /// # Errors
 /// As [`AtomicFile::commit`].
-pub fn commit_all<const N: usize>(files: [AtomicFile; N]) -> CliResult<()> {
-    let mut whole = Vec::with_capacity(N);
-    for file in files {
-        whole.push(file.finish()?);
-    }
-    appear_all(whole)
+pub fn commit_all(files: impl IntoIterator<Item = AtomicFile>) -> CliResult<()> {
+    appear_all(files.into_iter().map(AtomicFile::finish).collect::<CliResult<Vec<_>>>()?)
 }
 
 /// A file that is whole and on the disk, but has no name yet; dropped, it leaves nothing.

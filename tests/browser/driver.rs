@@ -113,6 +113,15 @@ impl Browser {
         self.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
     }
 
+    /// Runs `script` in every worker that a page starts from a text from now on, before the worker's own.
+    pub(crate) fn before_each_worker(&self, script: &str) {
+        let script = json!(format!("{script}\n"));
+        self.before_each_page(&format!(
+            "globalThis.Blob = class extends Blob {{ constructor(parts, options) {{ \
+             super(options?.type === 'text/javascript' ? [{script}, ...parts] : parts, options); }} }};"
+        ));
+    }
+
     /// `light` or `dark`.
     pub(crate) fn color_scheme(&self, scheme: &str) {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});

@@ -1,15 +1,14 @@
 //! The page in a real browser: what a visitor sees after dropping a good and a bad file, and whether the page notices a
 //! GPU that computes wrongly.
 //!
-//! Builds the module, serves it on a loopback port and drives headless Chromium. Where Chromium, chromedriver or the
-//! wasm target is missing it prints that it was skipped; with `CRUCIBLE_REQUIRE_BROWSER=1` that is a failure. With
+//! Serves the page on a loopback port and drives headless Chromium. Where Chromium, chromedriver or the page itself is
+//! missing it prints that it was skipped; with `CRUCIBLE_REQUIRE_BROWSER=1` that is a failure. With
 //! `CRUCIBLE_SCREENSHOTS=DIR` it leaves pictures of the page there.
-#![cfg(not(target_arch = "wasm32"))]
 
 mod driver;
 mod server;
-mod site;
 
+use crucible_cli::web_assets;
 use driver::{Browser, Programs};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -17,7 +16,8 @@ use std::path::{Path, PathBuf};
 #[test]
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
 fn the_page_checks_files_and_its_own_arithmetic() {
-    let (programs, site) = match Programs::find().and_then(|programs| Ok((programs, site::build()?))) {
+    let page = || web_assets::required().map_err(|e| e.message);
+    let programs = match Programs::find().and_then(|programs| page().map(|()| programs)) {
         Ok(found) => found,
         Err(missing) => {
             let required = std::env::var("CRUCIBLE_REQUIRE_BROWSER").is_ok_and(|value| value == "1");
@@ -26,7 +26,7 @@ fn the_page_checks_files_and_its_own_arithmetic() {
             return;
         }
     };
-    let url = server::serve(site);
+    let url = server::serve();
     let browser = Browser::start(&programs);
 
     browser.open(&url);
@@ -42,13 +42,13 @@ fn the_page_checks_files_and_its_own_arithmetic() {
     assert!(log.is_empty(), "the console reported: {log:#?}");
 
     // A GPU that does nothing: the outputs stay as they were.
-    browser.before_each_page("GPUComputePassEncoder.prototype.dispatchWorkgroups = () => {};");
+    browser.before_each_worker("GPUComputePassEncoder.prototype.dispatchWorkgroups = () => {};");
     browser.open(&url);
     let (state, text) = self_check(&browser);
     assert_eq!(state, "bad", "a GPU that computes nothing was not noticed: {text}");
     assert!(text.contains("computes wrongly"), "the self-check: {text}");
 
-    browser.before_each_page("Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined });");
+    browser.before_each_worker("Object.defineProperty(WorkerNavigator.prototype, 'gpu', { get: () => undefined });");
     browser.open(&url);
     let (state, text) = self_check(&browser);
     assert_eq!(state, "none", "a browser without WebGPU: {text}");

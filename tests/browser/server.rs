@@ -1,24 +1,23 @@
-//! A file server on a loopback port, for one folder without subfolders.
+//! A server of the page on a loopback port.
 
+use crucible_cli::web_assets::{asset, media_type};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 
-/// Serves the files of `folder` as long as the process lives; returns the address of the page.
-pub(crate) fn serve(folder: PathBuf) -> String {
+/// Serves as long as the process lives; returns the address of the page.
+pub(crate) fn serve() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free");
     let port = listener.local_addr().expect("a bound port has an address").port();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let folder = folder.clone();
             // A thread each: browsers open connections ahead and send nothing on them.
-            std::thread::spawn(move || answer(stream, &folder));
+            std::thread::spawn(move || answer(stream));
         }
     });
     format!("http://127.0.0.1:{port}/")
 }
 
-fn answer(mut stream: TcpStream, folder: &Path) -> Option<()> {
+fn answer(mut stream: TcpStream) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut first = String::new();
     reader.read_line(&mut first).ok()?;
@@ -29,7 +28,7 @@ fn answer(mut stream: TcpStream, folder: &Path) -> Option<()> {
     }
     let path = first.strip_prefix("GET /")?.split([' ', '?']).next()?;
     let name = if path.is_empty() { "index.html" } else { path };
-    let content = if name.contains(['/', '\\']) { None } else { std::fs::read(folder.join(name)).ok() };
+    let content = asset(name);
     let status = if content.is_some() { "200 OK" } else { "404 Not Found" };
     let content = content.unwrap_or_default();
     write!(
@@ -39,15 +38,5 @@ fn answer(mut stream: TcpStream, folder: &Path) -> Option<()> {
         content.len()
     )
     .ok()?;
-    stream.write_all(&content).ok()
-}
-
-fn media_type(name: &str) -> &'static str {
-    match name.rsplit('.').next() {
-        Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript",
-        Some("css") => "text/css",
-        Some("wasm") => "application/wasm",
-        _ => "application/octet-stream",
-    }
+    stream.write_all(content).ok()
 }

@@ -1,5 +1,10 @@
 //! Documents that are generated from the program are as it would write them now.
 
+mod licensing;
+mod links;
+mod quickstart;
+mod schemas;
+
 use std::path::Path;
 
 /// Compares a document with what it should be, or writes it when `CRUCIBLE_BLESS` is set.
@@ -20,6 +25,11 @@ fn fresh(name: &str, text: &str) {
 #[test]
 fn the_reference_of_the_configuration_is_fresh() {
     fresh("CONFIG.md", &crucible_core::config::reference());
+}
+
+#[test]
+fn the_reference_of_the_commands_is_fresh() {
+    fresh("CLI.md", &crucible_cli::reference::reference());
 }
 
 #[test]

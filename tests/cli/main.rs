@@ -1,6 +1,7 @@
 //! Runs the program as a user does: arguments, files and environment in; exit status, output and files out.
 
 mod bench;
+mod bundle;
 mod capsule;
 mod capsule_hostile;
 mod capsule_keys;
@@ -16,6 +17,7 @@ mod folders;
 mod global;
 mod gpu;
 mod guardrail;
+mod import;
 mod init;
 #[cfg(unix)]
 mod kill;
@@ -29,3 +31,4 @@ mod slurm;
 mod sweep;
 mod util;
 mod vectors;
+mod web;

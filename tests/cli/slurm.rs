@@ -126,7 +126,7 @@ impl Drop for Cluster {
 
 /// Without what a scheduler adds.
 fn results(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    files(root).into_iter().filter(|(name, _)| !name.starts_with("slurm") && name != "sweep.sbatch").collect()
+    files(root).into_iter().filter(|(name, _)| !name.starts_with("slurm") && !name.ends_with(".sbatch")).collect()
 }
 
 #[test]
@@ -171,12 +171,11 @@ fn a_job_array_ends_in_the_bytes_of_a_sweep_on_this_machine() {
     assert!(status.ok().contains("3 of 4 finished") && status.stdout.contains("stopped at step"), "{status:?}");
     // The same command goes on: finished trials are skipped, the killed one is resumed.
     let ran = cluster.crucible(&dir, &[&args[..], &["--executor", "slurm", "--json"]].concat());
-    let job = ran.json()["job"].as_str().expect("a job").to_owned();
-    let running = || {
-        !cluster.ask("squeue", &["-h", "-t", "pending,running,completing,configuring", "-j", &job]).trim().is_empty()
-    };
-    cluster.wait("end of the second array", || !running());
-    cluster.crucible(&dir, &["sweep", "collect", "--output-dir", "s"]).ok();
+    let collect = ran.json()["collect_job"].as_str().expect("a job").to_owned();
+    // The job that follows the trials ends when all is done, and by itself.
+    cluster.wait("end of the second array and what follows it", || {
+        cluster.ask("scontrol", &["show", "job", &collect]).contains("JobState=COMPLETED")
+    });
     assert_same(&alone, &results(&root), "on Slurm");
 }
 
@@ -188,6 +187,8 @@ fn without_slurm_the_script_is_left_and_named() {
             .env("PATH", "/nowhere"),
     );
     assert!(ran.failed(1).contains("cannot run sbatch") && ran.stderr.contains("sweep.sbatch"), "{ran:?}");
+    let after = dir.read("s/collect.sbatch");
+    assert!(after.contains("sweep collect --output-dir '/") && after.contains("#SBATCH --partition=gpu"), "{after}");
     let script = dir.read("s/sweep.sbatch");
     assert!(script.contains("#SBATCH --array=0-3%1") && script.contains("#SBATCH --partition=gpu"), "{script}");
 }

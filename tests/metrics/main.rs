@@ -1,13 +1,16 @@
 //! Evaluation against an independent program, its published schemas, and its speed.
 #![expect(clippy::disallowed_methods, reason = "tests read files, settings and the clock")]
 
+mod document;
 mod encoders;
 mod fixture;
 mod mining;
 mod neighbours;
 mod planted;
 mod reference;
+mod retrieval;
 mod sanity;
 mod schemas;
 mod speed;
 mod statistics;
+mod sweep;

@@ -2,7 +2,7 @@
 
 use crucible_core::data::{BundleSet, Tier};
 use crucible_core::embeddings::Embeddings;
-use crucible_core::eval::{Sanity, Summary, TierOrder, sanity, score, summaries_by_tier};
+use crucible_core::eval::{Sanity, Summaries, Summary, TierOrder, sanity, score, summaries};
 use crucible_core::rng::Stream;
 
 const DIM: usize = 32;
@@ -40,7 +40,7 @@ fn judge(vectors: Vec<f32>) -> (Sanity, Summary) {
     let set = bundles();
     let embeddings = Embeddings::normalised(DIM, vectors);
     let scores = score(&set, &embeddings);
-    let (overall, by_tier) = (Summary::of(&scores), summaries_by_tier(&set, &scores));
+    let Summaries { overall, by_tier, .. } = summaries(&set, &scores, None);
     (sanity(&set, &embeddings, &scores, &overall, &by_tier, 42), overall)
 }
 

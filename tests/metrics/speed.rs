@@ -3,7 +3,7 @@
 
 use crucible_core::data::read_bundles;
 use crucible_core::embeddings::Embeddings;
-use crucible_core::eval::{Summary, items, sanity, score, summaries_by_tier, write_items};
+use crucible_core::eval::{Resampling, Summaries, groups, items, sanity, score, summaries, write_items};
 use crucible_core::rng::Stream;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ fn speed() {
     let vectors = (0..set.events.len() * DIM).map(|_| stream.symmetric(1.0)).collect();
     let embeddings = Embeddings::normalised(DIM, vectors);
     let scores = score(&set, &embeddings);
-    let (overall, by_tier) = (Summary::of(&scores), summaries_by_tier(&set, &scores));
+    let Summaries { overall, by_tier, .. } = summaries(&set, &scores, None);
     let measure = |name: &str, limit_ms: u64, f: &dyn Fn()| {
         // The best of several: the machine may be shared.
         let times = (0..15).map(|_| {
@@ -44,7 +44,9 @@ fn speed() {
         }
     };
     measure("score", 25, &|| drop(score(&set, &embeddings)));
-    measure("summaries", 10, &|| drop((Summary::of(&scores), summaries_by_tier(&set, &scores))));
+    measure("summaries", 10, &|| drop(summaries(&set, &scores, None)));
+    let resampling = Resampling { groups: groups(&set), seed: 42 };
+    measure("summaries with intervals", 200, &|| drop(summaries(&set, &scores, Some(&resampling))));
     measure("sanity", 15, &|| drop(sanity(&set, &embeddings, &scores, &overall, &by_tier, 42)));
     measure("items", 10, &|| {
         let mut out = Vec::new();

@@ -1,9 +1,8 @@
 //! The statistics against SciPy, and what their verdicts do in experiments whose truth is known.
 
+use crucible_core::estimate::{Bca, bca, replicates};
 use crucible_core::rng::Stream;
-use crucible_core::stats::{
-    Bca, Pair, PairedChange, Settings, Verdict, bca, change, mcnemar_exact, replicates, sign_flip, tango,
-};
+use crucible_core::stats::{Pair, PairedChange, Settings, Verdict, change, mcnemar_exact, sign_flip, tango};
 use serde_json::Value;
 
 fn expected() -> Value {

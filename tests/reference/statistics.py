@@ -49,10 +49,22 @@ def bca(values, level):
     return result.confidence_interval.low, result.confidence_interval.high, result.standard_error
 
 
+def bca_quantiles(values):
+    """Bounds of quantiles of single values, as SciPy's BCa finds them, with the standard error of each."""
+    out = []
+    for q in (0.1, 0.5, 0.9):
+        result = stats.bootstrap((np.array(values),), lambda x, axis: np.quantile(x, q, axis=axis), n_resamples=100_000,
+                                 confidence_level=0.95, method="BCa", random_state=np.random.default_rng(2))
+        low, high = result.confidence_interval
+        out.append({"q": q, "low": low, "high": high, "standard_error": result.standard_error})
+    return out
+
+
 rng = np.random.default_rng(20)
 skewed = np.round(rng.exponential(1.0, 60), 3).tolist()
 small = np.round(rng.normal(0.2, 1.0, 12), 3).tolist()
 flips = np.round(rng.normal(0.12, 0.3, 14), 3)
+margins = np.round(rng.normal(0.05, 0.2, 400), 4).tolist()
 observed = abs(flips.sum())
 signs = np.array(np.meshgrid(*[[-1, 1]] * len(flips))).reshape(len(flips), -1)
 document = {
@@ -63,6 +75,7 @@ document = {
               for z in (1.6448536269514722, 1.959963984540054)],
     "bca": [dict(zip(("values", "level", "low", "high", "standard_error"), (v, level, *bca(v, level))))
             for v in (skewed, small) for level in (0.9, 0.95)],
+    "bca_quantiles": {"values": margins, "intervals": bca_quantiles(margins)},
     "sign_flip": {"differences": flips.tolist(),
                   "p": float(np.mean(np.abs(signs.T @ flips) >= observed - 1e-12))},
 }

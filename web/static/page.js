@@ -1,10 +1,13 @@
 // The page: hands files to the core, shows what comes back. All text goes in as text, never as markup: it may come from
 // a stranger's file.
 
-import init, { check_bundles, check_events, self_check, version } from "./crucible.js";
+import engine from "./engine.js";
+import { Evaluator } from "./evaluator.js";
 
 // A file is read whole into memory, twice; a browser's module has 4 GiB at most.
 const MAX_BYTES = 512 * 1024 * 1024;
+
+let evaluator;
 
 const byId = (id) => document.getElementById(id);
 
@@ -66,11 +69,10 @@ function showRefusal({ source, faults, more }) {
 }
 
 // Events name themselves on their first line; everything else is read as bundles, whose faults then say what is missing.
-function looksLikeEvents(bytes) {
-  const end = bytes.indexOf(10);
-  const first = bytes.subarray(0, Math.min(end < 0 ? bytes.length : end, 65536));
+async function looksLikeEvents(file) {
+  const [first] = (await file.slice(0, 65536).text()).split("\n");
   try {
-    const value = JSON.parse(new TextDecoder().decode(first));
+    const value = JSON.parse(first);
     return typeof value === "object" && value !== null && "event_id" in value && !("anchor" in value);
   } catch {
     return false;
@@ -81,9 +83,8 @@ async function check(file) {
   show("reading", element("p", `Reading ${file.name}…`));
   try {
     if (file.size > MAX_BYTES) throw new Error(`${file.name} is larger than ${MAX_BYTES >> 20} MiB; use the command line`);
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    if (looksLikeEvents(bytes)) showEvents(file.name, check_events(bytes, file.name));
-    else showBundles(file.name, check_bundles(bytes, file.name));
+    if (await looksLikeEvents(file)) showEvents(file.name, await evaluator.ask("check_events", { file }));
+    else showBundles(file.name, await evaluator.ask("check_bundles", { file }));
   } catch (error) {
     if (Array.isArray(error?.faults)) showRefusal(error);
     else show("bad", element("h2", file.name), element("p", String(error?.message ?? error)));
@@ -91,7 +92,7 @@ async function check(file) {
 }
 
 async function checkArithmetic() {
-  const outcome = await self_check();
+  const outcome = await evaluator.ask("self_check");
   const far = (x) => {
     if (x === null) return "a value was no number";
     return x === 0 ? "to the last bit" : `largest difference ${x.toExponential(1)}`;
@@ -125,8 +126,8 @@ function acceptFiles() {
 }
 
 try {
-  await init();
-  byId("version").textContent = `Crucible ${version()}`;
+  evaluator = await Evaluator.start(engine);
+  byId("version").textContent = `Crucible ${evaluator.version}`;
   acceptFiles();
   await checkArithmetic();
 } catch (error) {

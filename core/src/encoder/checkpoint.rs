@@ -146,6 +146,26 @@ impl Checkpoint {
         let encoder = StaticEncoder { config, tokens, span_weights, layers };
         Ok(Self { encoder, tokenizer, step: document.step, seed: document.seed, version: document.version })
     }
+
+    /// What belongs to the model and may change its numbers (`model_conditions` of a scoreboard).
+    ///
+    /// # Errors
+    /// The tokenizer has no text form.
+    pub fn conditions(&self) -> Result<BTreeMap<String, Value>, EncoderError> {
+        let config = &self.encoder.config;
+        let conditions = [
+            ("loader", json!("crucible_static")),
+            ("tokenizer_sha256", json!(hex(&Sha256::digest(self.tokenizer.to_json()?.as_bytes())))),
+            ("vocab_size", json!(self.tokenizer.vocab_size())),
+            ("max_tokens", json!(config.max_tokens)),
+            ("prompt", Value::Null),
+            ("pooling", json!(if config.span_window > 0 { "weighted_mean_around_span" } else { "mean" })),
+            ("span_window", json!(config.span_window)),
+            ("dim", json!(self.encoder.dim())),
+            ("dtype", json!("f32")),
+        ];
+        Ok(conditions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
 }
 
 impl Encoder for Checkpoint {
@@ -167,20 +187,7 @@ impl Encoder for Checkpoint {
     }
 
     fn conditions(&self) -> Result<BTreeMap<String, Value>, EncoderError> {
-        let config = &self.encoder.config;
-        let tokenizer = self.tokenizer.to_json()?;
-        let conditions = [
-            ("loader", json!("crucible_static")),
-            ("tokenizer_sha256", json!(hex(&Sha256::digest(tokenizer.as_bytes())))),
-            ("vocab_size", json!(self.tokenizer.vocab_size())),
-            ("max_tokens", json!(config.max_tokens)),
-            ("prompt", Value::Null),
-            ("pooling", json!(if config.span_window > 0 { "weighted_mean_around_span" } else { "mean" })),
-            ("span_window", json!(config.span_window)),
-            ("dim", json!(self.encoder.dim())),
-            ("dtype", json!("f32")),
-        ];
-        Ok(conditions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        Checkpoint::conditions(self)
     }
 }
 
@@ -199,7 +206,6 @@ fn finite(name: &str, data: &[f32]) -> Result<(), EncoderError> {
 mod tests {
     use super::super::static_encoder::tests::{encoder, events, small, trained_tokenizer};
     use super::*;
-    use serde_json::{Value, json};
 
     fn checkpoint() -> Checkpoint {
         let tokenizer = trained_tokenizer(&events(60));

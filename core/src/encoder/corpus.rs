@@ -32,73 +32,112 @@ pub struct Corpus {
     texts: usize,
 }
 
-impl Corpus {
-    /// Tokenises the events. `window` is the model's `span_window`; of a text of more than `max_tokens`, those around
-    /// the target word are used, or the first ones where no word is marked.
+/// Appends the tokens of a text; where it appends no offsets, spans are not looked for.
+type Encode<'a> = dyn Fn(&str, &mut Tokens) -> Result<(), EncoderError> + Sync + Send + 'a;
+
+/// A corpus that is still growing: events can be asked for as soon as they were added.
+pub struct CorpusBuilder<'a> {
+    encode: Box<Encode<'a>>,
+    max_tokens: usize,
+    numbers: HashMap<&'a str, u32>,
+    /// Of each text its first token, and behind the last text the number of tokens.
+    starts: Vec<u32>,
+    /// Of each token the bytes of its text.
+    offsets: Vec<(u32, u32)>,
+    corpus: Corpus,
+}
+
+impl<'a> CorpusBuilder<'a> {
+    /// Without events yet. `window` is the model's `span_window`; of a text of more than `max_tokens`, those around the
+    /// target word are used, or the first ones where no word is marked.
+    #[must_use]
+    pub fn new(tokenizer: &'a Tokenizer, window: usize, max_tokens: usize) -> Self {
+        let encode = Box::new(|text: &str, tokens: &mut Tokens| tokenizer.encode_onto(text, tokens));
+        let corpus = Corpus { window, ..Corpus::default() };
+        Self { encode, max_tokens, numbers: HashMap::new(), starts: vec![0], offsets: Vec::new(), corpus }
+    }
+
+    /// By `encode`; no text is cut, and there are no target words.
+    pub(super) fn by(encode: impl Fn(&str, &mut Tokens) -> Result<(), EncoderError> + Sync + Send + 'a) -> Self {
+        let (encode, corpus) = (Box::new(encode), Corpus::default());
+        Self { encode, max_tokens: usize::MAX, numbers: HashMap::new(), starts: vec![0], offsets: Vec::new(), corpus }
+    }
+
+    /// Tokenises events and puts them behind those that are there.
     ///
     /// # Errors
-    /// When a text cannot be tokenised, or there are 2³² texts or tokens.
+    /// When a text cannot be tokenised, or there are 2³² texts or tokens; the corpus is of no use then.
+    pub fn extend(&mut self, events: &'a [Event]) -> Result<(), EncoderError> {
+        let mut texts: Vec<&str> = Vec::new();
+        let mut text_of = Vec::with_capacity(events.len());
+        for event in events {
+            let next = counted(self.corpus.texts + texts.len(), "texts")?;
+            let number = *self.numbers.entry(&event.text).or_insert(next);
+            if number == next {
+                texts.push(&event.text);
+            }
+            text_of.push(number);
+        }
+        let blocks = parallel::map(texts.len().div_ceil(BLOCK), |block| {
+            let mut tokens = Tokens::default();
+            let mut ends = Vec::with_capacity(BLOCK);
+            for text in texts.iter().skip(block * BLOCK).take(BLOCK) {
+                (self.encode)(text, &mut tokens)?;
+                ends.push(tokens.ids.len());
+            }
+            Ok((tokens, ends))
+        });
+        for block in blocks {
+            let (tokens, ends) = block?;
+            for end in ends {
+                self.starts.push(counted(self.corpus.ids.len() + end, "tokens")?);
+            }
+            self.corpus.ids.extend(tokens.ids);
+            self.offsets.extend(tokens.offsets);
+        }
+        self.corpus.texts += texts.len();
+
+        let items = parallel::map(events.len(), |i| {
+            let text = text_of[i];
+            let (first, end) = (self.starts[text as usize], self.starts[text as usize + 1]);
+            let span = events[i].span.and_then(|span| {
+                let bytes = byte_span(&events[i].text, span)?;
+                token_span(self.offsets.get(first as usize..end as usize)?, bytes)
+            });
+            cut(Item { text, first, len: end - first, span: span.unwrap_or((NONE, NONE)) }, self.max_tokens)
+        });
+        self.corpus.items.extend(items);
+        Ok(())
+    }
+
+    /// What is there so far.
+    #[must_use]
+    pub fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn finish(mut self) -> Corpus {
+        self.corpus.ids.shrink_to_fit();
+        self.corpus
+    }
+}
+
+impl Corpus {
+    /// Tokenises the events, as [`CorpusBuilder`] does.
+    ///
+    /// # Errors
+    /// As [`CorpusBuilder::extend`].
     pub fn build(
         tokenizer: &Tokenizer,
         events: &[Event],
         window: usize,
         max_tokens: usize,
     ) -> Result<Self, EncoderError> {
-        Self::with(events, window, max_tokens, |text, tokens| tokenizer.encode_onto(text, tokens))
-    }
-
-    /// The same by `encode`, which appends the tokens of a text; where it appends no offsets, spans are not looked for.
-    pub(super) fn with(
-        events: &[Event],
-        window: usize,
-        max_tokens: usize,
-        encode: impl Fn(&str, &mut Tokens) -> Result<(), EncoderError> + Sync + Send,
-    ) -> Result<Self, EncoderError> {
-        let mut numbers: HashMap<&str, u32> = HashMap::new();
-        let mut texts: Vec<&str> = Vec::new();
-        let mut text_of = Vec::with_capacity(events.len());
-        for event in events {
-            let next = counted(texts.len(), "texts")?;
-            let number = *numbers.entry(&event.text).or_insert(next);
-            if number == next {
-                texts.push(&event.text);
-            }
-            text_of.push(number);
-        }
-        drop(numbers);
-
-        let blocks = parallel::map(texts.len().div_ceil(BLOCK), |block| {
-            let mut tokens = Tokens::default();
-            let mut ends = Vec::with_capacity(BLOCK);
-            for text in texts.iter().skip(block * BLOCK).take(BLOCK) {
-                encode(text, &mut tokens)?;
-                ends.push(tokens.ids.len());
-            }
-            Ok((tokens, ends))
-        });
-        let mut all = Tokens::default();
-        let mut starts = Vec::with_capacity(texts.len() + 1);
-        starts.push(0);
-        for block in blocks {
-            let (tokens, ends) = block?;
-            for end in ends {
-                starts.push(counted(all.ids.len() + end, "tokens")?);
-            }
-            all.ids.extend(tokens.ids);
-            all.offsets.extend(tokens.offsets);
-        }
-
-        let items = parallel::map(events.len(), |i| {
-            let text = text_of[i];
-            let (first, end) = (starts[text as usize], starts[text as usize + 1]);
-            let span = events[i].span.and_then(|span| {
-                let bytes = byte_span(&events[i].text, span)?;
-                token_span(all.offsets.get(first as usize..end as usize)?, bytes)
-            });
-            cut(Item { text, first, len: end - first, span: span.unwrap_or((NONE, NONE)) }, max_tokens)
-        });
-        all.ids.shrink_to_fit();
-        Ok(Self { window, ids: all.ids, items, texts: texts.len() })
+        let mut builder = CorpusBuilder::new(tokenizer, window, max_tokens);
+        builder.extend(events)?;
+        Ok(builder.finish())
     }
 
     /// Number of events.

@@ -8,6 +8,7 @@ use crate::embeddings::Embeddings;
 use crate::kernels::product::{Part, Sizes as Product};
 pub(crate) use crate::kernels::u;
 use crate::kernels::{self, activation};
+use std::ops::Range;
 
 /// Texts that are embedded together.
 const TOGETHER: usize = 2048;
@@ -134,38 +135,50 @@ pub(crate) fn activation_sizes(
     activation::Sizes::new(n, width, model.activation, share, seed)
 }
 
-impl StaticEncoder {
-    /// [`StaticEncoder::embed`] on `backend`.
+/// An encoder whose parameters are on a device.
+pub struct OnDevice<'a, B: Backend> {
+    backend: &'a B,
+    encoder: &'a StaticEncoder,
+    tokens: B::Buffer,
+    theta: B::Buffer,
+    layers: Vec<(B::Buffer, B::Buffer)>,
+    forward: Forward<B>,
+}
+
+impl<'a, B: Backend> OnDevice<'a, B> {
+    /// Copies them there.
     ///
     /// # Errors
     /// What the device reported.
-    pub async fn embed_on<B: Backend>(&self, backend: &B, corpus: &Corpus) -> Result<Embeddings, BackendError> {
-        let weighted = !self.span_weights.is_empty();
-        let tokens = backend.upload(&self.tokens)?;
-        let theta = backend.upload(if weighted { &self.span_weights } else { &[0.0] })?;
+    pub fn new(backend: &'a B, encoder: &'a StaticEncoder) -> Result<Self, BackendError> {
+        let weighted = !encoder.span_weights.is_empty();
+        let tokens = backend.upload(&encoder.tokens)?;
+        let theta = backend.upload(if weighted { &encoder.span_weights } else { &[0.0] })?;
         let mut layers = Vec::new();
-        for layer in &self.layers {
+        for layer in &encoder.layers {
             layers.push((backend.upload(&layer.weight)?, backend.upload(&layer.bias)?));
         }
-        let parameters = Parameters {
-            model: &self.config,
-            tokens: &tokens,
-            theta: &theta,
-            layers: layers
-                .iter()
-                .zip(&self.layers)
-                .map(|((weight, bias), layer)| {
-                    let width = layer.bias.len();
-                    Linear { weight, bias, width, depth: layer.weight.len() / width }
-                })
-                .collect(),
-        };
-        let mut forward = Forward::new(backend, self.layers.len())?;
-        let dim = self.dim();
-        let (mut vectors, mut norms) = (Vec::with_capacity(corpus.len() * dim), Vec::with_capacity(corpus.len()));
+        let forward = Forward::new(backend, encoder.layers.len())?;
+        Ok(Self { backend, encoder, tokens, theta, layers, forward })
+    }
+
+    /// [`StaticEncoder::embed_some`] there.
+    ///
+    /// # Errors
+    /// What the device reported.
+    pub async fn embed_some(&mut self, corpus: &Corpus, range: Range<usize>) -> Result<Embeddings, BackendError> {
+        let Self { backend, encoder, tokens, theta, layers, forward } = self;
+        let weighted = !encoder.span_weights.is_empty();
+        let own = layers.iter().zip(&encoder.layers).map(|((weight, bias), layer)| {
+            let width = layer.bias.len();
+            Linear { weight, bias, width, depth: layer.weight.len() / width }
+        });
+        let parameters = Parameters { model: &encoder.config, tokens, theta, layers: own.collect() };
+        let dim = encoder.dim();
+        let (mut vectors, mut norms) = (Vec::with_capacity(range.len() * dim), Vec::with_capacity(range.len()));
         let mut own = Vec::new();
-        for first in (0..corpus.len()).step_by(TOGETHER) {
-            let n = TOGETHER.min(corpus.len() - first);
+        for first in range.clone().step_by(TOGETHER) {
+            let n = TOGETHER.min(range.end - first);
             let (mut ids, mut starts, mut buckets) = (Vec::new(), vec![0u32], Vec::new());
             for event in first..first + n {
                 ids.extend_from_slice(corpus.ids(event));
@@ -179,10 +192,20 @@ impl StaticEncoder {
             let [ids_on, starts_on, buckets_on] =
                 [backend.upload_indices(&ids)?, backend.upload_indices(&starts)?, backend.upload_indices(&buckets)?];
             let texts = Texts { n, tokens: ids.len(), ids: &ids_on, starts: &starts_on, buckets: &buckets_on };
-            forward.run(backend, &parameters, &texts, None)?;
+            forward.run(*backend, &parameters, &texts, None)?;
             vectors.extend_from_slice(&backend.download(&forward.unit.0).await?[..n * dim]);
             norms.extend_from_slice(&backend.download(&forward.norms.0).await?[..n]);
         }
         Ok(Embeddings { dim, vectors, norms })
+    }
+}
+
+impl StaticEncoder {
+    /// [`StaticEncoder::embed`] on `backend`.
+    ///
+    /// # Errors
+    /// What the device reported.
+    pub async fn embed_on<B: Backend>(&self, backend: &B, corpus: &Corpus) -> Result<Embeddings, BackendError> {
+        OnDevice::new(backend, self)?.embed_some(corpus, 0..corpus.len()).await
     }
 }

@@ -11,7 +11,8 @@ mod static_encoder;
 mod tokenizer;
 
 pub use checkpoint::Checkpoint;
-pub use corpus::Corpus;
+pub use corpus::{Corpus, CorpusBuilder};
+pub use device::OnDevice;
 pub use error::EncoderError;
 pub use folder::{FolderModel, Loader, Options, Prompt, export_static};
 pub use model::Model;

@@ -11,6 +11,7 @@ use crate::kernels::simd::{axpy, widest};
 use crate::kernels::{activation, pool, pool_weights};
 use crate::parallel;
 use crate::rng::Stream;
+use std::ops::Range;
 
 /// Rows that go through the head together.
 const BLOCK: usize = 192;
@@ -141,13 +142,22 @@ impl StaticEncoder {
     /// When the corpus was made by a tokenizer of more ids than there are token vectors.
     #[must_use]
     pub fn embed(&self, corpus: &Corpus) -> Embeddings {
+        self.embed_some(corpus, 0..corpus.len())
+    }
+
+    /// [`StaticEncoder::embed`] of the events in `range` alone.
+    ///
+    /// # Panics
+    /// As it; when there are no such events.
+    #[must_use]
+    pub fn embed_some(&self, corpus: &Corpus, range: Range<usize>) -> Embeddings {
         let dim = self.dim();
-        let mut vectors = vec![0f32; corpus.len() * dim];
-        let mut norms = vec![0f32; corpus.len()];
+        let mut vectors = vec![0f32; range.len() * dim];
+        let mut norms = vec![0f32; range.len()];
         let weights: Vec<Packed> = self.layers.iter().map(Layer::packed).collect();
         let blocks: Vec<_> = vectors.chunks_mut(BLOCK * dim).zip(norms.chunks_mut(BLOCK)).enumerate().collect();
         parallel::for_each(blocks, |(number, (vectors, norms))| {
-            let first = number * BLOCK;
+            let first = range.start + number * BLOCK;
             let mut pooled = vec![0f32; norms.len() * self.config.embedding_dim];
             widest(|| self.pool(corpus, first..first + norms.len(), &mut pooled));
             vectors.copy_from_slice(&self.head(&weights, pooled));
@@ -162,7 +172,7 @@ impl StaticEncoder {
 
     /// Pools events into the first rows of `out: [rows, embedding_dim]`.
     #[inline(always)]
-    pub(crate) fn pool(&self, corpus: &Corpus, events: std::ops::Range<usize>, out: &mut [f32]) {
+    pub(crate) fn pool(&self, corpus: &Corpus, events: Range<usize>, out: &mut [f32]) {
         let (mut buckets, mut weights) = (Vec::new(), Vec::new());
         for (event, out) in events.zip(out.chunks_exact_mut(self.config.embedding_dim)) {
             let ids = corpus.ids(event);

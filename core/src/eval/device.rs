@@ -3,7 +3,7 @@
 use super::numeric::vectorised;
 use super::score::{Score, score_bundle};
 use crate::backend::{Backend, BackendError};
-use crate::data::BundleSet;
+use crate::data::{Bundle, BundleSet};
 use crate::embeddings::Embeddings;
 use crate::kernels::danger::{SURE, Sizes, slack};
 use crate::kernels::u;
@@ -27,16 +27,25 @@ pub async fn score_on<B: Backend>(
     embeddings: &Embeddings,
 ) -> Result<Vec<Score>, BackendError> {
     assert_eq!(embeddings.len(), set.events.len(), "one embedding for each event is needed");
-    let mut scores = Vec::with_capacity(set.bundles.len());
-    let mut block = Block::new(set.events.len());
-    while scores.len() < set.bundles.len() {
-        let first = scores.len();
-        block.fill(set, embeddings, first, backend.max_len());
+    score_some_on(backend, &set.bundles, embeddings).await
+}
+
+/// [`score_on`] of some of a set's bundles; their events' vectors have to be there.
+pub(super) async fn score_some_on<B: Backend>(
+    backend: &B,
+    bundles: &[Bundle],
+    embeddings: &Embeddings,
+) -> Result<Vec<Score>, BackendError> {
+    let mut scores = Vec::with_capacity(bundles.len());
+    let mut block = Block::new(embeddings.len());
+    while scores.len() < bundles.len() {
+        let rest = &bundles[scores.len()..];
+        block.fill(rest, embeddings, backend.max_len());
         let (similarities, verdicts) = block.run(backend, embeddings.dim).await?;
         scores.extend(parallel::map(block.anchors.len(), |i| {
             let ([positive, largest, _], [winner, rank, sure]) = (similarities[i], verdicts[i]);
             if sure != SURE || !(positive.is_finite() && largest.is_finite()) {
-                return vectorised(|| score_bundle(&set.bundles[first + i], embeddings));
+                return vectorised(|| score_bundle(&rest[i], embeddings));
             }
             let (pos_sim, max_neg_sim) = (f64::from(positive), f64::from(largest));
             Score { margin: pos_sim - max_neg_sim, rank, pos_sim, max_neg_sim, winner, zero_vector: false }
@@ -71,15 +80,15 @@ impl Block {
         }
     }
 
-    /// Takes bundles from `first` on, as many as fit, and at least one.
-    fn fill(&mut self, set: &BundleSet, embeddings: &Embeddings, first: usize, max_len: usize) {
+    /// Takes as many of `bundles` as fit, and at least one.
+    fn fill(&mut self, bundles: &[Bundle], embeddings: &Embeddings, max_len: usize) {
         self.present.drain(..).for_each(|event| self.rows[event as usize] = ABSENT);
         self.vectors.clear();
         for list in [&mut self.anchors, &mut self.positives, &mut self.negatives, &mut self.starts] {
             list.clear();
         }
         self.starts.push(0);
-        for bundle in &set.bundles[first..] {
+        for bundle in bundles {
             let numbers = (self.present.len() + 2 + bundle.negatives.len()).saturating_mul(embeddings.dim);
             let lists = (self.negatives.len() + bundle.negatives.len()).max(3 * (self.anchors.len() + 1));
             if !self.anchors.is_empty() && numbers.max(lists) > max_len {
@@ -201,7 +210,7 @@ mod tests {
             let mut block = Block::new(set.events.len());
             let mut first = 0;
             while first < set.bundles.len() {
-                block.fill(&set, &embeddings, first, max_len);
+                block.fill(&set.bundles[first..], &embeddings, max_len);
                 let n = block.anchors.len();
                 assert!(n == 1 || block.vectors.len().max(3 * n).max(block.negatives.len()) <= max_len, "{max_len}");
                 for (i, bundle) in set.bundles[first..first + n].iter().enumerate() {

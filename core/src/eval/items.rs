@@ -1,7 +1,7 @@
 //! The items file: one line for each bundle, from which everything paired is computed later.
 
 use super::score::Score;
-use crate::data::{BundleSet, Event, Fault, Faults, Pool, Tier};
+use crate::data::{Bundle, BundleSet, Event, Fault, Faults, Pool, Tier};
 use crate::parallel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,9 @@ use std::io::{BufRead, Write};
 
 /// Items that are turned into text together.
 const BLOCK: usize = 1024;
+
+/// Cosines are at most 2 apart; scores of models that never ran here may be any others.
+const MOST_MARGIN: f64 = 1e6;
 
 /// What `group` of an item names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +104,17 @@ fn group_of(anchor: &Event) -> (Cow<'_, str>, GroupKind) {
     }
 }
 
+/// The group of every bundle, numbered in order of first appearance: bundles with equal `group` have equal numbers.
+#[must_use]
+pub fn groups(set: &BundleSet) -> Vec<u32> {
+    let mut numbers = HashMap::new();
+    let number = |bundle: &Bundle| {
+        let next = numbers.len() as u32;
+        *numbers.entry(group_of(&set.events[bundle.anchor as usize]).0).or_insert(next)
+    };
+    set.bundles.iter().map(number).collect()
+}
+
 /// Writes items as JSON Lines.
 ///
 /// # Errors
@@ -143,8 +157,8 @@ pub fn read_items(reader: &mut dyn BufRead, source: &str) -> Result<Vec<Item<'st
                 continue;
             }
         };
-        if !(-2.0..=2.0).contains(&item.margin) {
-            fault(Some("margin"), format!("is {}; a difference of two cosines lies within -2 and 2", item.margin));
+        if !(-MOST_MARGIN..=MOST_MARGIN).contains(&item.margin) {
+            fault(Some("margin"), format!("is {}; no similarities are so far apart", item.margin));
         } else if let Some(first) = seen.insert(item.bundle_id.clone().into_owned(), number) {
             fault(Some("bundle_id"), format!("\"{}\" was already used on line {first}", item.bundle_id));
         } else {
@@ -222,7 +236,7 @@ mod tests {
         let mut text = Vec::new();
         write_items(&items(&set, &scores), &mut text).expect("a Vec takes everything");
         let first = String::from_utf8(text).expect("JSON is UTF-8").lines().next().expect("three lines").to_owned();
-        let wild = first.replace("\"margin\":-2.0", "\"margin\":-7.5");
+        let wild = first.replace("\"margin\":-2.0", "\"margin\":-7.5e9");
         assert_ne!(wild, first);
         let faults =
             read_items(&mut format!("{first}\nnot json\n{first}\n{wild}\n").as_bytes(), "f").expect_err("faulty");

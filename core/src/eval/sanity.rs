@@ -5,9 +5,10 @@
 
 use super::numeric::{dot, vectorised};
 use super::score::Score;
-use super::summary::{Summary, quantile};
+use super::summary::Summary;
 use crate::data::{BundleSet, Tier};
 use crate::embeddings::Embeddings;
+use crate::estimate::quantile;
 use crate::parallel;
 use crate::rng::Stream;
 use schemars::JsonSchema;

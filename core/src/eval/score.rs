@@ -70,7 +70,12 @@ impl Score {
 #[must_use]
 pub fn score(set: &BundleSet, embeddings: &Embeddings) -> Vec<Score> {
     assert_eq!(embeddings.len(), set.events.len(), "one embedding for each event is needed");
-    parallel::map(set.bundles.len(), |i| vectorised(|| score_bundle(&set.bundles[i], embeddings)))
+    score_some(&set.bundles, embeddings)
+}
+
+/// [`score()`] of some of a set's bundles; their events' vectors have to be there.
+pub(super) fn score_some(bundles: &[Bundle], embeddings: &Embeddings) -> Vec<Score> {
+    parallel::map(bundles.len(), |i| vectorised(|| score_bundle(&bundles[i], embeddings)))
 }
 
 /// One bundle; call it inside [`vectorised`].

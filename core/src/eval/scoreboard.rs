@@ -1,9 +1,11 @@
 //! The scoreboard: one document with everything that a model's evaluation said (SPEC §3).
 
 use super::compare::BaselineComparison;
+use super::items::groups;
+use super::resampled::Resampling;
 use super::sanity::{Sanity, sanity};
 use super::score::Score;
-use super::summary::{Summary, summaries_by_pool, summaries_by_tier};
+use super::summary::{Summaries, Summary, summaries};
 use crate::data::{BundleSet, Pool, Tier, content_hash, fingerprint, hex, protocol_hash};
 use crate::embeddings::Embeddings;
 use crate::guardrails::{Finding, Override};
@@ -127,15 +129,15 @@ pub struct Inputs {
 /// When scores and bundles, or embeddings and events, differ in number.
 #[must_use]
 pub fn scoreboard(set: &BundleSet, embeddings: &Embeddings, scores: &[Score], inputs: Inputs) -> Scoreboard {
-    let overall = Summary::of(scores);
-    let by_tier = summaries_by_tier(set, scores);
+    let resampling = Resampling { groups: groups(set), seed: inputs.eval_header.seed };
+    let Summaries { overall, by_tier, by_pool } = summaries(set, scores, Some(&resampling));
     let sanity = sanity(set, embeddings, scores, &overall, &by_tier, inputs.eval_header.seed);
     Scoreboard {
         eval_header: inputs.eval_header,
         checkpoint: inputs.checkpoint,
         overall,
         by_tier,
-        by_pool: summaries_by_pool(set, scores),
+        by_pool,
         sanity,
         model_conditions: inputs.model_conditions,
         baseline: None,

@@ -1,8 +1,9 @@
 //! A group of scores in a few numbers: overall, by tier, by pool of tier3.
 
-use super::interval::{Interval, wilson};
+use super::resampled::{GroupIntervals, Resampling};
 use super::score::Score;
-use crate::data::{BundleSet, Pool, Tier};
+use crate::data::{Bundle, BundleSet, Pool, Tier};
+use crate::estimate::{Interval, quantile, wilson};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +33,9 @@ pub struct Summary {
     pub mean_rank: Option<f64>,
     /// Interval of the pass rate.
     pub ci95: Option<Interval>,
+    /// Intervals of margins and ranks, by resampling documents or lemmas; null with fewer than two of them.
+    #[serde(default)]
+    pub by_group: Option<GroupIntervals>,
 }
 
 impl Summary {
@@ -62,43 +66,64 @@ impl Summary {
             q90_margin: quantile(&margins, 0.9),
             mean_rank: Some(ranks as f64 / n as f64),
             ci95: wilson(correct, n),
+            by_group: None,
         }
     }
 }
 
-/// Summaries of the tiers that occur. `scores[i]` belongs to `set.bundles[i]`; a bundle without a tier is in none.
-#[must_use]
-pub fn summaries_by_tier(set: &BundleSet, scores: &[Score]) -> BTreeMap<Tier, Summary> {
-    grouped(set, scores, |i| set.bundles[i].metadata.tier)
+impl Summary {
+    /// Of the `members` among `scores`, with intervals of margins and ranks.
+    ///
+    /// # Panics
+    /// When a member has no score or no group.
+    #[must_use]
+    pub fn resampled(scores: &[Score], members: &[usize], resampling: &Resampling) -> Self {
+        let by_group = GroupIntervals::of(scores, members, resampling);
+        Self { by_group, ..Self::of(members.iter().map(|i| &scores[*i])) }
+    }
 }
 
-/// Summaries of the pools that occur in tier3.
-#[must_use]
-pub fn summaries_by_pool(set: &BundleSet, scores: &[Score]) -> BTreeMap<Pool, Summary> {
-    grouped(set, scores, |i| set.bundles[i].metadata.pool())
+/// Summaries of all bundles, and of the tiers and of tier3's pools that occur. A bundle without a tier is in none.
+#[derive(Clone, Debug)]
+pub struct Summaries {
+    /// All bundles.
+    pub overall: Summary,
+    /// By tier.
+    pub by_tier: BTreeMap<Tier, Summary>,
+    /// By pool of tier3.
+    pub by_pool: BTreeMap<Pool, Summary>,
 }
 
-fn grouped<K: Ord>(set: &BundleSet, scores: &[Score], key: impl Fn(usize) -> Option<K>) -> BTreeMap<K, Summary> {
+/// `scores[i]` belongs to `set.bundles[i]`. Margins and ranks get intervals where `resampling` is given.
+///
+/// # Panics
+/// When there is not one score, and one group, for each bundle.
+#[must_use]
+pub fn summaries(set: &BundleSet, scores: &[Score], resampling: Option<&Resampling>) -> Summaries {
     assert_eq!(set.bundles.len(), scores.len(), "one score for each bundle is needed");
-    let mut groups: BTreeMap<K, Vec<&Score>> = BTreeMap::new();
-    for (i, score) in scores.iter().enumerate() {
-        if let Some(key) = key(i) {
-            groups.entry(key).or_default().push(score);
-        }
+    let summary = |members: &[usize]| match resampling {
+        Some(resampling) => Summary::resampled(scores, members, resampling),
+        None => Summary::of(members.iter().map(|i| &scores[*i])),
+    };
+    Summaries {
+        overall: summary(&(0..scores.len()).collect::<Vec<_>>()),
+        by_tier: of_members(set, |bundle| bundle.metadata.tier, summary),
+        by_pool: of_members(set, |bundle| bundle.metadata.pool(), summary),
     }
-    groups.into_iter().map(|(key, group)| (key, Summary::of(group))).collect()
 }
 
-/// The quantile `q` (0 to 1) of ascending `sorted`, by linear interpolation between order statistics: numpy's default,
-/// method 7 of Hyndman and Fan (The American Statistician 50 (1996) 361–365). None when empty.
-#[must_use]
-pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let at = last as f64 * q.clamp(0.0, 1.0);
-    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-    let share = at - at.floor();
-    // From the nearer end, as numpy does: the result never leaves [low, high].
-    Some(if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) })
+fn of_members<K: Ord>(
+    set: &BundleSet,
+    key: impl Fn(&Bundle) -> Option<K>,
+    summary: impl Fn(&[usize]) -> Summary,
+) -> BTreeMap<K, Summary> {
+    let mut members: BTreeMap<K, Vec<usize>> = BTreeMap::new();
+    for (i, bundle) in set.bundles.iter().enumerate() {
+        if let Some(key) = key(bundle) {
+            members.entry(key).or_default().push(i);
+        }
+    }
+    members.into_iter().map(|(key, members)| (key, summary(&members))).collect()
 }
 
 #[cfg(test)]

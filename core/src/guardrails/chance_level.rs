@@ -66,7 +66,8 @@ fn at_chance(name: &str, summary: &Summary, chance: Option<f64>, whole: bool) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::{Chance, ChanceLevel, Checkpoint, EvalHeader, wilson};
+    use crate::estimate::wilson;
+    use crate::eval::{Chance, ChanceLevel, Checkpoint, EvalHeader};
     use crate::guardrails::Report;
     use std::collections::BTreeMap;
 

@@ -101,9 +101,8 @@ mod tests {
             let rows: Vec<f32> = (0..16 * set.events.len()).map(&mut cell).collect();
             let embeddings = Embeddings::normalised(16, rows);
             let scores = crate::eval::score(&set, &embeddings);
-            let overall = crate::eval::Summary::of(&scores);
-            let by_tier = crate::eval::summaries_by_tier(&set, &scores);
-            crate::eval::sanity(&set, &embeddings, &scores, &overall, &by_tier, 1)
+            let summed = crate::eval::summaries(&set, &scores, None);
+            crate::eval::sanity(&set, &embeddings, &scores, &summed.overall, &summed.by_tier, 1)
         };
         let level = |noise| {
             let sanity = space(noise);

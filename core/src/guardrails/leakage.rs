@@ -69,6 +69,12 @@ pub fn check(train: &BundleSet, eval: &BundleSet, name: &str, most: f64, near_du
     numbers.iter().fold(finding, |f, (name, x)| f.with(name, *x))
 }
 
+/// Which items of `eval` training knows, as [`check`] counts them.
+#[must_use]
+pub fn known(train: &BundleSet, eval: &BundleSet, near_duplicate: f64) -> Vec<bool> {
+    known_items(train, eval, near_duplicate).into_iter().map(|known| known != Known::No).collect()
+}
+
 fn known_items(train: &BundleSet, eval: &BundleSet, near_duplicate: f64) -> Vec<Known> {
     let events = |set: &BundleSet| -> Vec<u32> {
         let mut used: Vec<u32> = set.bundles.iter().flat_map(|b| [b.anchor, b.positive]).collect();

@@ -1,8 +1,8 @@
 //! G10 margin shift: the worst margins get worse before pass rates show it.
 
 use super::{Finding, Level, Rule};
-use crate::eval::quantile;
-use crate::stats::{Pair, replicates};
+use crate::estimate::{quantile, replicates};
+use crate::stats::Pair;
 
 /// This guardrail.
 pub const RULE: Rule = Rule { id: "G10", name: "margin_shift" };

@@ -3,7 +3,8 @@
 //! The frozen eval alone looks like progress there, which is why the two truths are never mixed.
 
 use super::{Finding, Level, Rule};
-use crate::stats::{Bounds, PairedChange, normal_quantile};
+use crate::estimate::normal_quantile;
+use crate::stats::{Bounds, PairedChange};
 
 /// This guardrail.
 pub const RULE: Rule = Rule { id: "G8", name: "overfitting_cliff" };

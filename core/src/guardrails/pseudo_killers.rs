@@ -2,7 +2,7 @@
 
 use super::{Finding, Level, Rule};
 use crate::data::{BundleSet, Pool};
-use crate::eval::wilson;
+use crate::estimate::wilson;
 use crate::pools::Revalidation;
 
 /// This guardrail.

@@ -2,7 +2,7 @@
 
 use super::corpus::{Corpus, is_tier3};
 use crate::data::BundleSet;
-use crate::eval::quantile;
+use crate::estimate::quantile;
 use crate::lexical::cosine;
 use crate::neighbours::{Dense, Similarity};
 use crate::parallel;

@@ -8,7 +8,7 @@
 use super::miner::Miner;
 use super::pairs;
 use super::pools::{Search, siblings};
-use crate::eval::{Interval, wilson};
+use crate::estimate::{Interval, wilson};
 use crate::parallel;
 use crate::rng::Stream;
 use schemars::JsonSchema;

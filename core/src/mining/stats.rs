@@ -6,7 +6,7 @@ use super::mined::{Mined, Rejections};
 use super::miner::Miner;
 use super::null::Null;
 use super::settings::Settings;
-use crate::eval::{Interval, wilson};
+use crate::estimate::{Interval, wilson};
 use crate::pools::{Strength, StrengthCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use super::keys::{Key, Keys};
 use super::strength::Strength;
 use crate::data::{NegativeSource, Pool, Tier, WholeBundle};
-use crate::eval::quantile;
+use crate::estimate::quantile;
 use crate::lexical::hash;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! How one group of paired items moved: pass rate, flips, margins.
 
-use super::{Pair, Verdict, bca, mcnemar_exact, normal_quantile, replicates, sign_flip, tango};
-use crate::eval::Interval;
+use super::{Pair, Verdict, mcnemar_exact, sign_flip, tango};
+use crate::estimate::{BCA_BY_GROUP, Interval, bca, normal_quantile, replicates};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -154,7 +154,7 @@ pub fn change(pairs: &[&Pair], settings: &Settings) -> Option<PairedChange> {
                 low: m.bound(0.025),
                 high: m.bound(0.975),
                 level: 0.95,
-                method: "bca_by_group".to_owned(),
+                method: BCA_BY_GROUP.to_owned(),
             }),
             p_sign_flip: sign_flip(
                 &sums.iter().map(|s| s.margin).collect::<Vec<_>>(),

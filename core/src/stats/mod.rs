@@ -6,7 +6,6 @@
 //!
 //! Items of one lemma or document are not independent, so whatever is resampled is resampled by group.
 
-mod bootstrap;
 mod change;
 mod compare;
 mod mcnemar;
@@ -16,7 +15,6 @@ mod sign_flip;
 mod tango;
 mod verdict;
 
-pub use bootstrap::{Bca, bca, replicates};
 pub use change::{Bounds, MarginChange, PairedChange, Settings, change};
 pub use compare::{Comparison, ConditionDifference, On, Side, compare};
 pub use mcnemar::mcnemar_exact;
@@ -24,15 +22,3 @@ pub use pairs::{Pair, Pairs};
 pub use sign_flip::sign_flip;
 pub use tango::tango;
 pub use verdict::Verdict;
-
-use statrs::distribution::{ContinuousCDF, Normal};
-
-/// The standard normal's quantile.
-pub(crate) fn normal_quantile(p: f64) -> f64 {
-    Normal::standard().inverse_cdf(p)
-}
-
-/// The standard normal's distribution function.
-pub(crate) fn normal_cdf(x: f64) -> f64 {
-    Normal::standard().cdf(x)
-}

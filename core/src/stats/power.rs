@@ -1,6 +1,6 @@
 //! How many items or seeds a question needs: asked before the work, or after an INCONCLUSIVE verdict.
 
-use super::normal_quantile;
+use crate::estimate::normal_quantile;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// More than this is no answer.

@@ -46,7 +46,7 @@ fn bisect(mut low: f64, mut high: f64, below: impl Fn(f64) -> bool) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::Z;
+    use crate::estimate::Z;
 
     #[test]
     fn no_flips_leave_the_width_that_the_number_of_items_gives() {

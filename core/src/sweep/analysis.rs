@@ -4,8 +4,10 @@ use super::crossed::{Crossed, Drawn, Points};
 use super::flips::{Flips, flips};
 use super::pareto::{Ellipse, Hypervolume, Point, ellipse, frontier, hypervolume, knee};
 use super::results::{Results, Truth};
+use super::seeds_of;
 use super::spread::Spread;
-use crate::eval::{Interval, quantile};
+use crate::estimate::{Interval, holm, quantile};
+use crate::guardrails::Finding;
 use crate::lexical::hash;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -134,6 +136,9 @@ pub struct Analysis {
     pub choice: Option<Choice>,
     /// What a reader should know first.
     pub warnings: Vec<String>,
+    /// What guardrails found, worst first, where they were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<Finding>,
 }
 
 /// Analyses a sweep. `chance` is the pass rate of guessing, for retention and generalisation; `baseline` is the first
@@ -142,7 +147,7 @@ pub struct Analysis {
 pub fn analyse(results: &Results, baseline: &str, chance: [f64; 2], settings: &Settings) -> Analysis {
     let count = results.conditions.len();
     let base = results.conditions.iter().position(|c| c == baseline).unwrap_or(0);
-    let all: Vec<usize> = (0..results.seeds.len()).collect();
+    let all = seeds_of(results);
     let crossed = Crossed::new(results, |_| true);
     let points = crossed.points(&all);
     let by_seed: Vec<Points> = all.iter().map(|s| crossed.points(&[*s])).collect();
@@ -188,7 +193,10 @@ pub fn analyse(results: &Results, baseline: &str, chance: [f64; 2], settings: &S
                 .into(),
         })
         .collect();
-    holm(conditions.iter_mut().flat_map(|c| [&mut c.retention_change, &mut c.generalisation_change]).flatten());
+    let changes = conditions.iter_mut().flat_map(|c| [&mut c.retention_change, &mut c.generalisation_change]);
+    let mut differences: Vec<&mut Difference> = changes.flatten().collect();
+    let adjusted = holm(&differences.iter().map(|d| d.p).collect::<Vec<_>>());
+    differences.iter_mut().zip(adjusted).for_each(|(difference, p)| difference.p_holm = p);
     let mut ends: Vec<usize> = (0..count).filter(|c| on[*c]).collect();
     ends.sort_by(|a, b| points[*b][0].total_cmp(&points[*a][0]));
     let area = |p: &Points| hypervolume(p, chance);
@@ -208,6 +216,7 @@ pub fn analyse(results: &Results, baseline: &str, chance: [f64; 2], settings: &S
         },
         choice: choose(results, base, settings),
         warnings: warnings(results, &conditions),
+        guardrails: Vec::new(),
         conditions,
     }
 }
@@ -219,17 +228,6 @@ fn interval(values: impl Iterator<Item = f64>) -> Interval {
     Interval { low: at((1.0 - LEVEL) / 2.0), high: at(f64::midpoint(1.0, LEVEL)), level: LEVEL, method: METHOD.into() }
 }
 
-/// S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979) 65–70.
-fn holm<'a>(differences: impl Iterator<Item = &'a mut Difference>) {
-    let mut sorted: Vec<&mut Difference> = differences.collect();
-    sorted.sort_by(|a, b| a.p.total_cmp(&b.p));
-    let (count, mut least) = (sorted.len(), 0.0f64);
-    for (rank, difference) in sorted.into_iter().enumerate() {
-        least = least.max(((count - rank) as f64 * difference.p).min(1.0));
-        difference.p_holm = least;
-    }
-}
-
 /// Chooses on one half of the groups and reports on the other.
 fn choose(results: &Results, base: usize, settings: &Settings) -> Option<Choice> {
     let half = |which: u64| Crossed::new(results, move |group| hash(&["half", group]) % 2 == which);
@@ -237,7 +235,7 @@ fn choose(results: &Results, base: usize, settings: &Settings) -> Option<Choice>
     if !choosing.is_sound() || !reporting.is_sound() {
         return None;
     }
-    let seeds: Vec<usize> = (0..results.seeds.len()).collect();
+    let seeds = seeds_of(results);
     let points = choosing.points(&seeds);
     let least = points[base][0] - settings.delta - 1e-12;
     let fits = (0..points.len()).filter(|c| points[*c][0] >= least);

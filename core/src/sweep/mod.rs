@@ -2,11 +2,12 @@
 //!
 //! [`plan`] turns a configuration and a list of conditions into [`Trial`]s, one line each: whoever has the line can run it.
 //! [`Results`] holds the items of finished trials; [`analyse`] draws the frontier of retention against generalisation from
-//! them, with what seeds and items leave open.
+//! them, with what seeds and items leave open; [`findings`] are what guardrails say of them.
 
 mod analysis;
 mod crossed;
 mod flips;
+mod guarded;
 mod pareto;
 mod plan;
 mod results;
@@ -16,7 +17,13 @@ mod tests;
 
 pub use analysis::{Analysis, Choice, ConditionAnalysis, Difference, Measured, Settings, analyse};
 pub use flips::{FlipRates, Flips};
+pub use guarded::findings;
 pub use pareto::{Ellipse, Hypervolume, Point};
 pub use plan::{Conditions, Evaluation, Kind, PlanError, Trial, plan, read_plan};
 pub use results::{Outcome, Results, ResultsError, Truth};
 pub use spread::{ConditionBoards, SeedBoard, Spread, SweepScoreboard, sweep_scoreboard};
+
+/// Places of all seeds.
+fn seeds_of(results: &Results) -> Vec<usize> {
+    (0..results.seeds.len()).collect()
+}

@@ -37,7 +37,7 @@ pub struct Hypervolume {
     /// Area between reference and frontier.
     pub value: f64,
     /// Interval over seeds and groups.
-    pub ci95: crate::eval::Interval,
+    pub ci95: crate::estimate::Interval,
     /// What counts as nothing: chance.
     pub reference: Point,
 }

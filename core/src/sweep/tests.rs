@@ -250,3 +250,43 @@ fn plans_that_would_overwrite_themselves_or_others_are_refused() {
     assert!(read_plan(line.as_bytes()).expect_err("refused").to_string().starts_with("line 1: index 3"));
     assert!(read_plan("{}".as_bytes()).expect_err("refused").to_string().starts_with("line 1: no trial"));
 }
+
+fn found(outcomes: &[Outcome], kind: Kind, id: &str) -> Vec<crate::guardrails::Finding> {
+    let results = Results::new(outcomes).expect("sound");
+    let mut found = findings(&results, kind, "", &few(), &Config::default().guardrails);
+    found.retain(|f| f.id == id);
+    found
+}
+
+#[test]
+fn a_cliff_is_seen_from_the_best_step_or_from_the_baseline() {
+    use crate::guardrails::Level;
+    // Frozen rises all the way; organic has its best in the middle.
+    let planted = outcomes(&[("step_1", 0.3, 0.4), ("step_2", 0.36, 0.55), ("step_3", 0.42, 0.4)], 5, 2000);
+    let cliffs = found(&planted, Kind::Steps, "G8");
+    let seen: Vec<Level> = cliffs.iter().map(|f| f.level).collect();
+    assert_eq!(seen, [Level::Ok, Level::Warning], "{cliffs:?}");
+    assert!(cliffs[1].message.starts_with("step_3 against step_2: "), "{cliffs:?}");
+    assert!(cliffs[1].numbers["organic_high"] < 0.0, "{cliffs:?}");
+    // As conditions beside each other, both are held to the first, which neither falls below.
+    let cliffs = found(&planted, Kind::Ratio, "G8");
+    assert!(cliffs.len() == 2 && cliffs.iter().all(|f| f.level == Level::Ok), "{cliffs:?}");
+    // Alike in everything: nothing to see.
+    let alike = outcomes(&[("a", 0.3, 0.4), ("b", 0.3, 0.4)], 5, 2000);
+    assert!(found(&alike, Kind::Ratio, "G8").iter().all(|f| f.level == Level::Ok));
+}
+
+#[test]
+fn seeds_that_differ_are_named_with_condition_and_truth() {
+    use crate::guardrails::Level;
+    // So few items that their error covers the seeds' own shift.
+    let mut planted = outcomes(&[("a", 0.3, 0.4), ("b", 0.3, 0.4)], 4, 300);
+    let quiet = found(&planted, Kind::Ratio, "G14");
+    assert_eq!(quiet.len(), 4);
+    // One seed of one condition is much better on the organic holdout.
+    planted[5].items[1] = items("b", 1, "organic", 300, 0.7);
+    let loud = found(&planted, Kind::Ratio, "G14");
+    let warned: Vec<_> = loud.iter().filter(|f| f.level > Level::Ok).map(|f| f.message.as_str()).collect();
+    assert!(quiet.iter().all(|f| f.level == Level::Ok), "{quiet:?}");
+    assert!(warned.iter().any(|m| m.starts_with("b, organic, all items: 4 seeds")), "{warned:?}");
+}

@@ -6,7 +6,9 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output;
 use crate::vectors::{Access, Origin, VectorArgs};
-use crucible_core::bundles::{GenerateReport, PerSource, Settings, generate};
+use crucible_core::bundles::{self, GenerateReport, PerSource, Settings, generate, split_events};
+use crucible_core::config::Config;
+use crucible_core::guardrails::leakage;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -35,9 +37,43 @@ pub struct Args {
     /// At most so many anchors of a sense
     #[arg(long, value_name = "N")]
     pub max_per_sense: Option<usize>,
+    /// Holds a share of the events back and writes their bundles here: an eval set of texts that training never sees
+    #[arg(long, value_name = "FILE")]
+    pub holdout: Option<PathBuf>,
+    /// The share of the events that is held back
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share, requires = "holdout")]
+    pub holdout_share: f64,
+    /// What is held back whole: documents (the events' `doc`; texts where there is none), or single texts
+    #[arg(long, value_enum, default_value_t = SplitBy::Document, requires = "holdout")]
+    pub split_by: SplitBy,
     /// Seed of what is drawn
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
+}
+
+/// What stays together when events are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SplitBy {
+    /// A document.
+    Document,
+    /// A text.
+    Text,
+}
+
+impl From<SplitBy> for bundles::SplitBy {
+    fn from(by: SplitBy) -> Self {
+        match by {
+            SplitBy::Document => Self::Document,
+            SplitBy::Text => Self::Event,
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err("expected a share between 0 and 1, such as 0.2".to_owned()),
+    }
 }
 
 /// Makes the bundles.
@@ -54,22 +90,56 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     };
     settings.check().map_err(|e| CliError::usage(e.to_string()))?;
     let source = args.vectors.source();
-    let taken = [vec![("--events", args.events.as_path())], source.files()].concat();
+    let mut taken = [vec![("--events", args.events.as_path())], source.files()].concat();
     output::refuse_overwriting("--output", &args.output, &taken)?;
     output::check_writable(&args.output)?;
-    let events = events(&args.events)?;
-    let vectors = source.load(ctx.global.device.as_deref(), &args.events, &events, Access::Memory)?;
-    let (set, report) = generate(&events, vectors.similarity(), &settings, args.seed)
-        .map_err(|e| CliError::new(Exit::Data, format!("{}: {e}", args.events.display())))?;
-    if set.bundles.is_empty() {
-        let message = format!("{}: no bundle can be made of these events", args.events.display());
-        return Err(CliError::new(Exit::Data, message).advise(left_out(&report)));
+    if let Some(holdout) = &args.holdout {
+        taken.push(("--output", &args.output));
+        output::refuse_overwriting("--holdout", holdout, &taken)?;
+        output::check_writable(holdout)?;
     }
-    let mut file = output::AtomicFile::create(&args.output)?;
-    set.write(&mut file).map_err(|e| CliError::io("write", &args.output, &e))?;
-    file.commit()?;
-    let text = text(&report, &vectors.origin, &args.output);
-    ctx.print(&Reported { report, vectors: vectors.origin }, &text)?;
+    let events = events(&args.events)?;
+    let parts = match &args.holdout {
+        None => vec![(args.output.as_path(), events)],
+        Some(holdout) => {
+            let (known, held) = split_events(&events, args.holdout_share, args.seed, args.split_by.into());
+            let part = |places: Vec<usize>| places.into_iter().map(|i| events[i].clone()).collect();
+            vec![(args.output.as_path(), part(known)), (holdout.as_path(), part(held))]
+        }
+    };
+    let (mut sets, mut made, mut text) = (Vec::new(), Vec::new(), String::new());
+    for (path, events) in parts {
+        let vectors = source.load(ctx.global.device.as_deref(), &args.events, &events, Access::Memory)?;
+        let (set, report) = generate(&events, vectors.similarity(), &settings, args.seed)
+            .map_err(|e| CliError::new(Exit::Data, format!("{}: {e}", args.events.display())))?;
+        if set.bundles.is_empty() {
+            let message = format!("{}: no bundle can be made for {}", args.events.display(), path.display());
+            return Err(CliError::new(Exit::Data, message).advise(left_out(&report)));
+        }
+        text += &said(&report, &vectors.origin, path);
+        sets.push((path, set));
+        made.push((report, vectors.origin));
+    }
+    let known = match &sets[..] {
+        [(_, train), (_, held)] => leakage::known(train, held, Config::default().guardrails.near_duplicate),
+        _ => Vec::new(),
+    };
+    let repeated = known.iter().filter(|known| **known).count();
+    if repeated > 0 {
+        let _ = writeln!(text, "  left out: {repeated} held-back bundles, whose texts nearly repeat one to train on");
+    }
+    let mut files = Vec::new();
+    for (part, (path, set)) in sets.into_iter().enumerate() {
+        let mut file = output::AtomicFile::create(path)?;
+        let kept = (0..set.bundles.len()).filter(|i| part == 0 || !known[*i]);
+        set.write_some(kept, &mut file).map_err(|e| CliError::io("write", path, &e))?;
+        files.push(file);
+    }
+    output::commit_all(files)?;
+    let mut made = made.into_iter();
+    let Some((report, vectors)) = made.next() else { return Ok(Exit::Success) };
+    let holdout = made.next().map(|(report, _)| Holdout { report, repeated });
+    ctx.print(&Reported { report, vectors, holdout }, &text)?;
     Ok(Exit::Success)
 }
 
@@ -79,6 +149,17 @@ struct Reported {
     #[serde(flatten)]
     report: GenerateReport,
     vectors: Origin,
+    /// Of what was held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holdout: Option<Holdout>,
+}
+
+#[derive(Serialize)]
+struct Holdout {
+    #[serde(flatten)]
+    report: GenerateReport,
+    /// Bundles left out, as their texts nearly repeat one to train on.
+    repeated: usize,
 }
 
 fn per_source(flag: &str, numbers: &[usize]) -> CliResult<PerSource> {
@@ -93,7 +174,7 @@ fn left_out(report: &GenerateReport) -> String {
     format!("events left out: {}", parts.join(", "))
 }
 
-fn text(report: &GenerateReport, origin: &Origin, path: &Path) -> String {
+fn said(report: &GenerateReport, origin: &Origin, path: &Path) -> String {
     let mut out = format!(
         "{} bundles from {} events ({} senses, {} lemmas) → {}\n",
         report.bundles,

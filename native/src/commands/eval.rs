@@ -9,6 +9,7 @@ use crate::evaluation::{self, EvalSet, SEED, VERSION};
 use crate::exit::Exit;
 use crate::training::describe;
 use crate::{device, output, scoreboards, table, webhook};
+use crucible_core::estimate::Interval;
 use crucible_core::eval::{self, BaselineComparison, Change, Item, Scoreboard, Summary};
 use crucible_core::guardrails::{Finding, Level, fingerprint};
 use std::fmt::Write;
@@ -231,18 +232,24 @@ pub(super) fn percent(share: Option<f64>) -> String {
 
 /// The scoreboard for people.
 fn text(board: &Scoreboard) -> String {
-    let mut rows = vec![["", "n", "passed", "95 % interval", "chance", "mean margin", "mean rank"].map(str::to_owned)];
+    let mut rows = vec![
+        ["", "n", "passed", "95 % interval", "chance", "mean margin (95 %)", "mean rank (95 %)"].map(str::to_owned),
+    ];
     let mut row = |name: String, summary: &Summary, chance: Option<f64>| {
         let interval = summary.ci95.as_ref().map(|ci| format!("{:.1} to {:.1} %", 100.0 * ci.low, 100.0 * ci.high));
-        let number = |x: Option<f64>, digits: usize| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.digits$}"));
+        let by_group = summary.by_group.as_ref();
+        let number = |x: Option<f64>, interval: Option<&Interval>, digits: usize| {
+            let between = interval.map(|i| format!(" ({:.digits$} to {:.digits$})", i.low, i.high));
+            short(x, digits) + &between.unwrap_or_default()
+        };
         rows.push([
             name,
             summary.n.to_string(),
             percent(summary.pass_rate),
             interval.unwrap_or_else(|| "-".to_owned()),
             percent(chance),
-            number(summary.mean_margin, 4),
-            number(summary.mean_rank, 2),
+            number(summary.mean_margin, by_group.map(|g| &g.mean_margin), 4),
+            number(summary.mean_rank, by_group.map(|g| &g.mean_rank), 2),
         ]);
     };
     let chance = &board.sanity.chance;
@@ -254,6 +261,13 @@ fn text(board: &Scoreboard) -> String {
         row(format!("  {}", pool.name()), summary, None);
     }
     let mut text = table::aligned(&rows);
+    if let Some(by_group) = &board.overall.by_group {
+        let (groups, resamples) = (by_group.groups, by_group.resamples);
+        let _ = writeln!(
+            text,
+            "Intervals of margins and ranks: {resamples} resamples of {groups} whole documents or lemmas."
+        );
+    }
     if let Some(baseline) = &board.baseline {
         let _ = writeln!(text, "\nAgainst the baseline {}:", baseline.checkpoint.path);
         let mut rows = vec![["", "before", "now", "points", ""].map(str::to_owned)];

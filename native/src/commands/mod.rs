@@ -24,6 +24,7 @@ pub mod embed;
 pub mod eval;
 pub mod export;
 pub mod guardrail;
+pub mod import;
 pub mod init;
 pub mod man;
 pub mod mine;
@@ -50,6 +51,9 @@ pub enum Command {
     Bundle(bundle::Args),
     /// Train an encoder on bundles
     Train(train::Args),
+    /// Read what others wrote: labelled texts, triplets, rankings
+    #[command(subcommand)]
+    Import(import::Action),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::Action),
@@ -105,7 +109,9 @@ impl Command {
             Self::Eval(args) => args.baseline_scoreboard.is_some(),
             Self::Guardrail(action) => matches!(action, guardrail::Action::Check(_)),
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Probe(_) | Self::Embed(_) | Self::Trial(_) => false,
-            Self::Compare(_) | Self::Power(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => false,
+            Self::Compare(_) | Self::Power(_) | Self::Import(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => {
+                false
+            }
             Self::Export(_) | Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
@@ -122,6 +128,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Init(args) => init::run(&args, ctx),
         Command::Bundle(args) => bundle::run(&args, ctx),
         Command::Train(args) => train::run(&args, ctx),
+        Command::Import(action) => import::run(&action, ctx),
         Command::Config(action) => config::run(&action, ctx),
         Command::Eval(args) => eval::run(&args, ctx),
         Command::Compare(args) => compare::run(&args, ctx),

@@ -12,7 +12,7 @@ mod tensors;
 mod tokens;
 mod transformer;
 
-use super::{Corpus, Encoder, EncoderError};
+use super::{Corpus, CorpusBuilder, Encoder, EncoderError};
 use crate::backend::{Backend, BackendError};
 use crate::data::Event;
 use crate::embeddings::Embeddings;
@@ -139,7 +139,9 @@ impl Encoder for FolderModel {
 
     fn tokenise(&self, events: &[Event]) -> Result<Corpus, EncoderError> {
         let tokenizer = self.tokenizer();
-        Corpus::with(events, 0, usize::MAX, |text, tokens| tokenizer.encode_onto(text, &mut tokens.ids))
+        let mut builder = CorpusBuilder::by(|text, tokens| tokenizer.encode_onto(text, &mut tokens.ids));
+        builder.extend(events)?;
+        Ok(builder.finish())
     }
 
     fn embed(&self, corpus: &Corpus) -> Embeddings {

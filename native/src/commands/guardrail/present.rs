@@ -37,7 +37,9 @@ fn remarks(check: &Check) -> Vec<String> {
         );
     }
     lines.extend(check.looks.iter().map(|l| {
-        format!("{} was looked at {} times, with {} models ({})", l.eval_path, l.looks, l.checkpoints, l.fingerprint)
+        let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let (times, models) = (counted(l.looks, "time"), counted(l.checkpoints, "model"));
+        format!("{} was looked at {times}, with {models} ({})", l.eval_path, l.fingerprint)
     }));
     lines
 }

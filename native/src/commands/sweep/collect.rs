@@ -8,7 +8,7 @@ use crate::{output, scoreboards};
 use crucible_core::data::Tier;
 use crucible_core::eval::Scoreboard;
 use crucible_core::sweep::{
-    Analysis, Outcome, Results, Settings, SweepScoreboard, Trial, Truth, analyse, sweep_scoreboard,
+    Analysis, Outcome, Results, Settings, SweepScoreboard, Trial, Truth, analyse, findings, sweep_scoreboard,
 };
 use serde::Serialize;
 use std::path::Path;
@@ -75,7 +75,13 @@ pub(super) fn collect(root: &Path, trials: &[Trial], args: &AnalysisArgs) -> Cli
                 Some(name) => name.as_str(),
                 None => "",
             };
-            (Some(analyse(&results, baseline, chance(&boards), &settings)), None)
+            let mut analysis = analyse(&results, baseline, chance(&boards), &settings);
+            if let Some(trial) = trials.first() {
+                let limits = &trial.config.guardrails;
+                analysis.guardrails = findings(&results, trial.kind, &analysis.baseline, &settings, limits);
+                analysis.guardrails.sort_by_key(|f| std::cmp::Reverse(f.level));
+            }
+            (Some(analysis), None)
         }
         Err(error) => (None, Some(error.to_string())),
     };

@@ -3,6 +3,7 @@
 use super::collect::{ANALYSIS, Collected};
 use crate::table;
 use crate::trials::State;
+use crucible_core::guardrails::Level;
 use crucible_core::sweep::{Analysis, Difference, Measured, SweepScoreboard, Trial};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -100,6 +101,9 @@ fn frontier(analysis: &Analysis) -> String {
     }
     for warning in &analysis.warnings {
         let _ = writeln!(text, "  ! {warning}");
+    }
+    for finding in analysis.guardrails.iter().filter(|f| f.level > Level::Ok) {
+        let _ = writeln!(text, "  ! {} {}: {}; {}", finding.id, finding.name, finding.message, finding.advice);
     }
     text
 }

@@ -1,6 +1,6 @@
 //! A sweep as a job array of a Slurm cluster.
 //!
-//! One array task runs one trial. Slurm's requeueing and our exit status 75 fit together: SIGUSR1 comes a minute before the
+//! One array task runs one trial; a job that waits for them all puts the results together. Slurm's requeueing and our exit status 75 fit together: SIGUSR1 comes a minute before the
 //! time limit, the trial saves and ends with 75, and the task puts itself back into the queue.
 
 use super::Planned;
@@ -14,36 +14,52 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-/// The script, in the sweep's folder.
+/// The scripts, in the sweep's folder.
 const SCRIPT: &str = "sweep.sbatch";
+const COLLECT: &str = "collect.sbatch";
 
-/// Writes the script and submits it.
+/// Writes the scripts and submits them.
 pub(super) fn submit(planned: &Planned, common: &Common, plan: &Path, ctx: &Context) -> CliResult<Exit> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(|e| CliError::io("read", path, &e));
     let (root, plan) = (absolute(&planned.root)?, absolute(plan)?);
     let program = std::env::current_exe()
         .map_err(|e| CliError::new(Exit::Error, format!("cannot tell where this program lies: {e}")))?;
-    let script = script(planned.trials.len(), common, &program, &root, &plan)?;
     output::create_folder(&root.join("slurm"))?;
-    let path = root.join(SCRIPT);
-    output::write_file(&path, script.as_bytes())?;
-    let ran = Command::new("sbatch").arg("--parsable").arg(&path).output().map_err(|e| {
+    let trials = planned.trials.len();
+    let (path, after) = (root.join(SCRIPT), root.join(COLLECT));
+    output::write_file(&path, array(trials, common, &program, &root, &plan)?.as_bytes())?;
+    output::write_file(&after, collect(common, &program, &root)?.as_bytes())?;
+    let job = sbatch(&path, &[])?;
+    let folder = planned.root.display();
+    let mut text = format!("job {job}: {trials} trials\nfollow it:  crucible sweep status --output-dir {folder}\n");
+    // However the trials end: those that are finished have something to say.
+    let collect = match sbatch(&after, &[format!("--dependency=afterany:{job}")]) {
+        Ok(collect) => {
+            let _ = writeln!(text, "then:       job {collect} puts the results together");
+            Some(collect)
+        }
+        Err(error) => {
+            ctx.reporter.warn(format!("results won't be put together by themselves: {error}"));
+            let _ = writeln!(text, "then:       crucible sweep collect --output-dir {folder}");
+            None
+        }
+    };
+    ctx.print(&json!({"job": job, "collect_job": collect, "script": path, "trials": trials}), &text)?;
+    Ok(Exit::Success)
+}
+
+/// Submits a script; the job's number.
+fn sbatch(script: &Path, options: &[String]) -> CliResult<String> {
+    let ran = Command::new("sbatch").arg("--parsable").args(options).arg(script).output().map_err(|e| {
         CliError::new(Exit::Error, format!("cannot run sbatch: {e}"))
-            .advise(format!("submit {} on a machine that has it", path.display()))
+            .advise(format!("submit {} on a machine that has it", script.display()))
     })?;
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if !ran.status.success() {
-        let message = format!("sbatch refused {}: {}", path.display(), said(&ran.stderr));
+        let message = format!("sbatch refused {}: {}", script.display(), said(&ran.stderr));
         return Err(CliError::new(Exit::Error, message).advise("mend the options (--sbatch) and run the same command"));
     }
-    let job = said(&ran.stdout).split(';').next().unwrap_or_default().to_owned();
-    let text = format!(
-        "job {job}: {} trials\nfollow it:  crucible sweep status --output-dir {}\nthen:       crucible sweep collect --output-dir {1}\n",
-        planned.trials.len(),
-        planned.root.display()
-    );
-    ctx.print(&json!({"job": job, "script": path, "trials": planned.trials.len()}), &text)?;
-    Ok(Exit::Success)
+    Ok(said(&ran.stdout).split(';').next().unwrap_or_default().to_owned())
 }
 
 /// A word as a shell reads it; paths that are no UTF-8 can't be written into a script.
@@ -55,25 +71,31 @@ fn quoted(path: &Path) -> CliResult<String> {
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
-fn script(trials: usize, common: &Common, program: &Path, root: &Path, plan: &Path) -> CliResult<String> {
+/// The first lines of a script: `own` options, then the user's.
+fn head(own: &[String], log: &str, common: &Common, root: &Path) -> CliResult<String> {
     let mut text = String::from("#!/bin/bash\n");
-    let mut option = |option: &str| {
-        let _ = writeln!(text, "#SBATCH {option}");
-    };
-    option(&format!("--array=0-{}%{}", trials.saturating_sub(1), common.parallel));
-    option("--job-name=crucible-sweep");
-    option("--requeue");
-    option("--open-mode=append");
-    option("--signal=B:USR1@60");
-    let log = root.join("slurm").join("%A_%a.log");
-    let log = log.to_str().filter(|t| !t.contains(['"', '\n'])).unwrap_or("slurm-%A_%a.log");
-    option(&format!("--output=\"{log}\""));
-    for more in &common.sbatch {
-        if more.contains('\n') {
-            return Err(CliError::usage("--sbatch: one option a flag"));
-        }
-        option(more);
+    let path = root.join("slurm").join(log);
+    let path = path.to_str().filter(|t| !t.contains(['"', '\n'])).map_or_else(|| format!("slurm-{log}"), str::to_owned);
+    if common.sbatch.iter().any(|option| option.contains('\n')) {
+        return Err(CliError::usage("--sbatch: one option a flag"));
     }
+    let output = format!("--output=\"{path}\"");
+    for option in own.iter().chain([&output]).chain(&common.sbatch) {
+        let _ = writeln!(text, "#SBATCH {option}");
+    }
+    Ok(text)
+}
+
+/// One task a trial.
+fn array(trials: usize, common: &Common, program: &Path, root: &Path, plan: &Path) -> CliResult<String> {
+    let own = [
+        format!("--array=0-{}%{}", trials.saturating_sub(1), common.parallel),
+        "--job-name=crucible-sweep".to_owned(),
+        "--requeue".to_owned(),
+        "--open-mode=append".to_owned(),
+        "--signal=B:USR1@60".to_owned(),
+    ];
+    let mut text = head(&own, "%A_%a.log", common, root)?;
     let _ = write!(
         text,
         "\n\
@@ -90,6 +112,23 @@ fn script(trials: usize, common: &Common, program: &Path, root: &Path, plan: &Pa
         quoted(program)?,
         quoted(plan)?
     );
+    Ok(text)
+}
+
+/// What follows the trials.
+fn collect(common: &Common, program: &Path, root: &Path) -> CliResult<String> {
+    let mut text = head(&["--job-name=crucible-collect".to_owned()], "collect_%j.log", common, root)?;
+    let _ = write!(
+        text,
+        "\n{} --quiet sweep collect --output-dir {} --resamples {}",
+        quoted(program)?,
+        quoted(root)?,
+        common.analysis.resamples
+    );
+    if let Some(baseline) = &common.analysis.baseline {
+        let _ = write!(text, " --baseline {}", quoted(Path::new(baseline))?);
+    }
+    text.push('\n');
     Ok(text)
 }
 

@@ -1,9 +1,11 @@
 //! Resampling by group, and the intervals that come of it.
 
-use super::{normal_cdf, normal_quantile};
-use crate::eval::quantile;
+use super::{normal_cdf, normal_quantile, quantile};
 use crate::parallel;
 use crate::rng::Stream;
+
+/// Name of the method where whole groups are drawn, written beside an interval.
+pub const BCA_BY_GROUP: &str = "bca_by_group";
 
 /// `statistic` of `count` resamples: each is as many group numbers as there are groups, drawn with replacement from
 /// the stream `(seed, purpose, number of the resample)`.

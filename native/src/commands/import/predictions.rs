@@ -1,0 +1,129 @@
+//! `crucible import predictions`.
+
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::evaluation::{self, SEED, VERSION};
+use crate::exit::Exit;
+use crate::{clock, io, output, scoreboards, table};
+use crucible_core::data::hex;
+use crucible_core::eval::Checkpoint;
+use crucible_core::retrieval::{Metrics, Source, metrics, read_predictions, read_qrels, scoreboard};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Predictions are held in memory; more than this is refused.
+const MAX_BYTES: usize = 4 << 30;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "For example: crucible import predictions --predictions run.trec --qrels qrels/test.tsv --output new.json\n\
+                        then: crucible compare old.json new.json"
+)]
+pub struct Args {
+    /// A TREC run, sentence-transformers' *_predictions*.jsonl, or mteb's predictions (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub predictions: PathBuf,
+    /// Which documents are relevant: trec_eval's or BEIR's qrels
+    #[arg(long, value_name = "FILE")]
+    pub qrels: PathBuf,
+    /// The scoreboard to write (JSON), with its items beside it
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// The metrics (JSON): nDCG, recall, MRR, MAP
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// The split or subset of mteb's predictions, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub subset: Option<String>,
+    /// What the model is called; without it the predictions' file
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Imported<'a> {
+    scoreboard: &'a crucible_core::eval::Scoreboard,
+    metrics: &'a Metrics,
+}
+
+/// Writes the scoreboard.
+///
+/// # Errors
+/// Faults in either file, nothing relevant, outputs that can't be written.
+pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
+    let items_path = scoreboards::items_beside(&args.output);
+    let mut taken = vec![("--predictions", args.predictions.as_path()), ("--qrels", args.qrels.as_path())];
+    output::refuse_overwriting("--output", &args.output, &taken)?;
+    taken.push(("--output", &args.output));
+    output::refuse_overwriting("the items", &items_path, &taken)?;
+    output::check_writable(&args.output)?;
+    if let Some(path) = &args.metrics {
+        taken.push(("the items", &items_path));
+        output::refuse_overwriting("--metrics", path, &taken)?;
+        output::check_writable(path)?;
+    }
+    let mut file = io::open_hashed(&args.qrels)?;
+    let qrels_path = args.qrels.display().to_string();
+    let qrels = read_qrels(file.reader(), &qrels_path)?;
+    let predictions_path = args.predictions.display().to_string();
+    let bytes = io::read_bytes(&args.predictions, MAX_BYTES)?;
+    let run = read_predictions(&bytes, &predictions_path, args.subset.as_deref())?;
+    let source = Source {
+        qrels_path: &qrels_path,
+        qrels_sha256: &file.sha256()?,
+        checkpoint: Checkpoint {
+            path: args.model.clone().unwrap_or(predictions_path),
+            hash: hex(&Sha256::digest(&bytes)),
+        },
+        timestamp: clock::now(),
+        seed: SEED,
+        version: VERSION,
+    };
+    let Some((board, items)) = scoreboard(&qrels, &run, source) else {
+        let message = format!("{qrels_path}: no query has a relevant document");
+        return Err(CliError::new(Exit::Data, message).advise("a relevance of 1 or more makes a document relevant"));
+    };
+    let measured = metrics(&qrels, &run);
+    if let Some(path) = &args.metrics {
+        output::write_json(path, &measured)?;
+    }
+    evaluation::write(&board, &args.output, &items, &items_path)?;
+    let mut text = said(&measured);
+    let passed = board.overall.pass_rate.unwrap_or_default();
+    let interval = board.overall.ci95.as_ref().map(|i| format!(" ({:.1} to {:.1} %)", 100.0 * i.low, 100.0 * i.high));
+    let _ = writeln!(
+        text,
+        "\nA relevant document comes first for {:.1} %{} of the queries.\nWritten: {}, {}",
+        100.0 * passed,
+        interval.unwrap_or_default(),
+        args.output.display(),
+        items_path.display()
+    );
+    if measured.found < measured.queries {
+        let missing = measured.queries - measured.found;
+        let _ = writeln!(text, "  ! {missing} queries are not in the predictions: they count with 0, and fail");
+    }
+    ctx.print(&Imported { scoreboard: &board, metrics: &measured }, &text)?;
+    Ok(Exit::Success)
+}
+
+fn said(metrics: &Metrics) -> String {
+    let mut rows = vec![["queries", "measure", "mean"].map(str::to_owned)];
+    let mut row = |name: String, value: f64| {
+        let queries = if rows.len() == 1 { metrics.queries.to_string() } else { String::new() };
+        rows.push([queries, name, format!("{value:.4}")]);
+    };
+    for (depth, value) in &metrics.mean.ndcg {
+        row(format!("nDCG@{depth}"), *value);
+    }
+    for (depth, value) in &metrics.mean.recall {
+        row(format!("recall@{depth}"), *value);
+    }
+    row("MRR".to_owned(), metrics.mean.mrr);
+    row("MAP".to_owned(), metrics.mean.map);
+    table::aligned(&rows)
+}
