@@ -40,9 +40,8 @@ pub fn print_json<T: Serialize + ?Sized>(value: &T) -> CliResult<()> {
 /// # Errors
 /// The value has no JSON form (a map whose keys are not text).
 pub fn json_text<T: Serialize + ?Sized>(value: &T) -> CliResult<String> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|e| CliError::new(crate::exit::Exit::Error, format!("a result has no JSON form: {e}")))?;
-    Ok(text + "\n")
+    crucible_core::json_text(value)
+        .map_err(|e| CliError::new(crate::exit::Exit::Error, format!("a result has no JSON form: {e}")))
 }
 
 /// Writes a whole file at once, packed by the end of its name.

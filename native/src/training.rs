@@ -13,7 +13,8 @@ use crate::{device, guards, huge_pages, io, output, webhook};
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::config::{self, Config, Precision};
-use crucible_core::curriculum::{CELL_NAMES, CELLS, exposure};
+use crucible_core::curriculum::exposure::{self, CellExposure, RunExposures};
+use crucible_core::curriculum::{CELL_NAMES, CELLS};
 use crucible_core::data::{BundleSet, content_hash, hex};
 use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
 use crucible_core::guardrails::{self, Finding, Level, Report};
@@ -375,10 +376,10 @@ fn write_exposures(dir: &Path, inputs: &Inputs, config: &Config, outcome: &Outco
             let looks = || outcome.cells[c].iter().map(|b| u64::from(outcome.exposures[*b as usize]));
             let n = outcome.cells[c].len();
             let mean = (n > 0).then(|| looks().sum::<u64>() as f64 / n as f64);
-            json!({"cell": CELL_NAMES[c], "bundles": n, "mean": mean, "min": looks().min(), "max": looks().max()})
+            CellExposure { cell: CELL_NAMES[c].to_owned(), bundles: n, mean, min: looks().min(), max: looks().max() }
         })
         .collect();
-    output::write_json(&dir.join("exposures.json"), &json!({"expected": expected, "real": cells}))?;
+    output::write_json(&dir.join("exposures.json"), &RunExposures { expected, real: cells })?;
     let lines: String = inputs
         .set
         .bundles

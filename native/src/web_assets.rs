@@ -34,6 +34,14 @@ pub fn engine() -> Option<&'static str> {
     std::str::from_utf8(asset("engine.js")?).ok()?.strip_prefix(AROUND.0)?.strip_suffix(AROUND.1)
 }
 
+/// What the page may do, in the words of a Content-Security-Policy: those of the page itself.
+#[must_use]
+pub fn policy() -> Option<&'static str> {
+    let page = std::str::from_utf8(asset(INDEX)?).ok()?;
+    let (_, rest) = page.split_once("http-equiv=\"Content-Security-Policy\" content=\"")?;
+    rest.split_once('"').map(|(policy, _)| policy)
+}
+
 /// What to send with a file, by the end of its name.
 #[must_use]
 pub fn media_type(name: &str) -> &'static str {
@@ -77,6 +85,18 @@ mod tests {
         let engine: serde_json::Value = serde_json::from_str(engine).expect("JSON");
         for key in ["worker", "wasm"] {
             assert!(engine[key].as_str().is_some_and(|text| text.len() > 1000), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_policy_names_no_place_to_connect_to() {
+        if required().is_err() {
+            return;
+        }
+        let policy = policy().expect("the page has one");
+        assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        for word in ["connect-src", "unsafe-inline", "'unsafe-eval'", "http:", "https:", "*"] {
+            assert!(!policy.contains(word), "{word} is in {policy}");
         }
     }
 

@@ -101,11 +101,32 @@ impl Browser {
         }
     }
 
-    /// Puts a file into a file field.
-    pub(crate) fn choose_file(&self, selector: &str, file: &Path) {
+    /// Runs `look` until it returns something.
+    pub(crate) fn wait<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Runs a function's body that may await; what it returns.
+    pub(crate) fn run_async(&self, script: &str) -> Value {
+        let script = format!(
+            "const done = arguments[0]; (async () => {{ {script} }})().then(done, (e) => done({{ failed: String(e) }}));"
+        );
+        self.command("execute/async", &json!({"script": script, "args": []}))
+    }
+
+    /// Puts files into a file field.
+    pub(crate) fn choose_files(&self, selector: &str, files: &[&Path]) {
         let found = self.command("element", &json!({"using": "css selector", "value": selector}));
         let id = found.as_object().and_then(|o| o.values().next()?.as_str()).expect("an element has an id").to_owned();
-        self.command(&format!("element/{id}/value"), &json!({"text": file.to_str().expect("a path in UTF-8")}));
+        let paths: Vec<&str> = files.iter().map(|file| file.to_str().expect("a path in UTF-8")).collect();
+        self.command(&format!("element/{id}/value"), &json!({"text": paths.join("\n")}));
     }
 
     /// Runs `script` in every page that is opened from now on, before the page's own.
@@ -120,6 +141,25 @@ impl Browser {
             "globalThis.Blob = class extends Blob {{ constructor(parts, options) {{ \
              super(options?.type === 'text/javascript' ? [{script}, ...parts] : parts, options); }} }};"
         ));
+    }
+
+    /// Takes the network away.
+    pub(crate) fn offline(&self) {
+        self.devtools("Network.enable", &json!({}));
+        let none = json!({"offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0});
+        self.devtools("Network.emulateNetworkConditions", &none);
+    }
+
+    /// Lets pages write files, into `folder`.
+    pub(crate) fn downloads_to(&self, folder: &Path) {
+        let folder = folder.to_str().expect("a path in UTF-8");
+        self.devtools("Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder}));
+    }
+
+    /// Gives the page a size in pixels.
+    pub(crate) fn size(&self, width: u32, height: u32) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// `light` or `dark`.

@@ -26,6 +26,8 @@ mod mine;
 mod pool;
 mod pool_lineups;
 #[cfg(unix)]
+mod report;
+#[cfg(unix)]
 mod slurm;
 #[cfg(unix)]
 mod sweep;

@@ -6,12 +6,13 @@ use crucible_core::guardrails::eval_versions::EvalVersions;
 use crucible_core::guardrails::{Finding, Report};
 use crucible_core::mining::{MiningStats, Suspect};
 use crucible_core::pools::{Manifest, PoolStats};
+use crucible_core::report::Report as ReportDocument;
 use crucible_core::stats::Comparison;
 use crucible_core::sweep::{Analysis, SweepScoreboard, Trial};
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 16] {
+fn schemas() -> [(&'static str, Schema); 17] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
@@ -29,6 +30,7 @@ fn schemas() -> [(&'static str, Schema); 16] {
         ("sweep_trial", schema_for!(Trial)),
         ("capsule_metadata", schema_for!(Metadata)),
         ("capsule_report", schema_for!(CapsuleReport)),
+        ("report", schema_for!(ReportDocument)),
     ]
 }
 

@@ -81,6 +81,30 @@ pub struct Exposures {
     pub warnings: Vec<String>,
 }
 
+/// How often the bundles of one cell were really seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellExposure {
+    /// A tier, or a pool of tier3.
+    pub cell: String,
+    /// Bundles in it.
+    pub bundles: usize,
+    /// Mean looks per bundle; null for an empty cell.
+    pub mean: Option<f64>,
+    /// Those of the bundle that was seen least.
+    pub min: Option<u64>,
+    /// Of the one that was seen most.
+    pub max: Option<u64>,
+}
+
+/// What `exposures.json` of a run says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunExposures {
+    /// Before training.
+    pub expected: Exposures,
+    /// Counted while training, in the order of cells.
+    pub real: Vec<CellExposure>,
+}
+
 /// Expected exposures of pools of these sizes (in the order of [`Pool::ALL`]).
 #[must_use]
 pub fn exposures(config: &Config, sizes: [u64; 3]) -> Exposures {

@@ -6,7 +6,11 @@ mod corpus;
 pub(crate) mod device;
 mod error;
 mod folder;
+#[cfg(not(target_arch = "wasm32"))]
+mod library;
 mod model;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod pieces;
 mod static_encoder;
 mod tokenizer;
 

@@ -52,16 +52,15 @@ pub fn metrics(qrels: &Qrels, run: &Run) -> Metrics {
             ranked.into_iter().flatten().map(|(document, _)| qrels.of(query, document).max(0)).collect();
         by_query.insert(query.clone(), measures(&ranked, &relevances));
     }
-    let mut mean = Measures::default();
+    // Sums first: a mean of numbers that are all 1 is 1.
     let n = by_query.len().max(1) as f64;
-    for measures in by_query.values() {
-        for depth in DEPTHS {
-            *mean.ndcg.entry(depth).or_default() += measures.ndcg[&depth] / n;
-            *mean.recall.entry(depth).or_default() += measures.recall[&depth] / n;
-        }
-        mean.mrr += measures.mrr / n;
-        mean.map += measures.map / n;
-    }
+    let mean = |of: &dyn Fn(&Measures) -> f64| by_query.values().map(of).sum::<f64>() / n;
+    let mean = Measures {
+        ndcg: DEPTHS.map(|depth| (depth, mean(&|m| m.ndcg[&depth]))).into(),
+        recall: DEPTHS.map(|depth| (depth, mean(&|m| m.recall[&depth]))).into(),
+        mrr: mean(&|m| m.mrr),
+        map: mean(&|m| m.map),
+    };
     Metrics { queries: by_query.len(), found, mean, by_query }
 }
 

@@ -221,7 +221,8 @@ pub fn analyse(results: &Results, baseline: &str, chance: [f64; 2], settings: &S
     }
 }
 
-fn interval(values: impl Iterator<Item = f64>) -> Interval {
+/// The middle share of resamples, as large as [`LEVEL`].
+pub(crate) fn interval(values: impl Iterator<Item = f64>) -> Interval {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let at = |p: f64| quantile(&sorted, p).unwrap_or(f64::NAN);

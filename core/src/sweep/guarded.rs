@@ -30,6 +30,35 @@ pub fn findings(
             out.extend(seed_sensitivity::check(&format!("{condition}, {}", table.what), &runs(table, seeds)));
         }
     }
+    out.extend(cliffs(results, kind, baseline, settings, guardrails).into_iter().map(|cliff| {
+        let mut finding = cliff.finding;
+        finding.message = format!("{} against {}: {}", cliff.condition, cliff.against, finding.message);
+        finding
+    }));
+    out
+}
+
+/// What G8 says of a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cliff {
+    /// The condition.
+    pub condition: String,
+    /// What it is held to.
+    pub against: String,
+    /// Whether it is at a cliff.
+    pub finding: Finding,
+}
+
+/// G8 alone, as [`findings`] has it.
+#[must_use]
+pub fn cliffs(
+    results: &Results,
+    kind: Kind,
+    baseline: &str,
+    settings: &Settings,
+    guardrails: &Guardrails,
+) -> Vec<Cliff> {
+    let mut out = Vec::new();
     let crossed = Crossed::new(results, |_| true);
     let points = crossed.points(&seeds_of(results));
     let resamples = crossed.resamples(settings.resamples.max(1), settings.seed, Drawn::Both);
@@ -48,9 +77,8 @@ pub fn findings(
         };
         let mut finding = overfitting_cliff::check(moved(0), moved(1), guardrails.cliff_rise, guardrails.cliff_fall);
         finding.level = finding.level.min(Level::Warning);
-        let names = [condition, against].map(|c| &results.conditions[c]);
-        finding.message = format!("{} against {}: {}", names[0], names[1], finding.message);
-        out.push(finding);
+        let [condition, against] = [condition, against].map(|c| results.conditions[c].clone());
+        out.push(Cliff { condition, against, finding });
     }
     out
 }

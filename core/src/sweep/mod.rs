@@ -15,10 +15,12 @@ mod spread;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use analysis::interval as interval_of;
 pub use analysis::{Analysis, Choice, ConditionAnalysis, Difference, Measured, Settings, analyse};
 pub use flips::{FlipRates, Flips};
-pub use guarded::findings;
+pub use guarded::{Cliff, cliffs, findings};
 pub use pareto::{Ellipse, Hypervolume, Point};
+pub(crate) use pareto::{ellipse as ellipse_of, frontier as frontier_of, knee as knee_of};
 pub use plan::{Conditions, Evaluation, Kind, PlanError, Trial, plan, read_plan};
 pub use results::{Outcome, Results, ResultsError, Truth};
 pub use spread::{ConditionBoards, SeedBoard, Spread, SweepScoreboard, sweep_scoreboard};

@@ -43,14 +43,14 @@ pub struct Hypervolume {
 }
 
 /// Which points no other one beats: at least as high in both and higher in one.
-pub(super) fn frontier(points: &[[f64; 2]]) -> Vec<bool> {
+pub(crate) fn frontier(points: &[[f64; 2]]) -> Vec<bool> {
     let beats = |a: &[f64; 2], b: &[f64; 2]| a[0] >= b[0] && a[1] >= b[1] && (a[0] > b[0] || a[1] > b[1]);
     points.iter().map(|p| !points.iter().any(|other| beats(other, p))).collect()
 }
 
 /// The point of the frontier that lies farthest beyond the line between its ends, both axes scaled to what the frontier
 /// spans; none where nothing lies beyond.
-pub(super) fn knee(points: &[[f64; 2]]) -> Option<usize> {
+pub(crate) fn knee(points: &[[f64; 2]]) -> Option<usize> {
     let on = frontier(points);
     let mut ends: Vec<usize> = (0..points.len()).filter(|i| on[*i]).collect();
     ends.sort_by(|a, b| points[*a][0].total_cmp(&points[*b][0]));
@@ -82,7 +82,7 @@ pub(super) fn hypervolume(points: &[[f64; 2]], reference: [f64; 2]) -> f64 {
 
 /// The ellipse of a cloud. Of a two-dimensional normal, the squared distance follows χ² with two degrees of freedom, whose
 /// quantile is −2 ln(1 − level).
-pub(super) fn ellipse(cloud: &[[f64; 2]], level: f64) -> Ellipse {
+pub(crate) fn ellipse(cloud: &[[f64; 2]], level: f64) -> Ellipse {
     let n = cloud.len() as f64;
     let mean = [0, 1].map(|d| cloud.iter().map(|p| p[d]).sum::<f64>() / n);
     let covariance = [0, 1].map(|a| {

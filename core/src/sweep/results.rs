@@ -2,10 +2,13 @@
 
 use crate::data::Tier;
 use crate::eval::Item;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Which of the two questions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Truth {
     /// The frozen eval: retention. Its hardest tier, where it has one.
     Frozen,

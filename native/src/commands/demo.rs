@@ -4,22 +4,28 @@
 //! legacy killer, as uncontrolled expansion does. The dilution guardrail stops that run; the demo acknowledges it and
 //! trains all the same, so that its price can be read off the table. All files stay in the output folder.
 
+use super::report;
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
-use crate::output;
 use crate::signals::Stop;
 use crate::training::{self, Inputs, Summary};
+use crate::{output, scoreboards, trials};
 use crucible_core::bundles::{Settings, Similarity, SplitBy, generate, split_events};
 use crucible_core::config::{Config, Tier3Ratios};
 use crucible_core::curriculum::exposure;
 use crucible_core::data::{BundleSet, Event, Tier};
-use crucible_core::eval::{self, Score};
+use crucible_core::eval::{self, Scoreboard};
 use crucible_core::sample::{self, SampleSpec};
+use crucible_core::sweep::Truth;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+/// The page that it ends in.
+const REPORT: &str = "report.html";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -50,8 +56,8 @@ struct Row {
 
 struct Material {
     train: BundleSet,
-    frozen: BundleSet,
-    organic: BundleSet,
+    frozen: EvalSet,
+    organic: EvalSet,
 }
 
 /// Runs the demo.
@@ -72,7 +78,8 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let diluted = trial(&material, dilute(&material.train), &config, "diluted", args, &stop, ctx)?;
     let Some(diluted) = diluted else { return Ok(stop.exit().unwrap_or(Exit::Interrupted)) };
     ctx.reporter.note("4/4 both questions, side by side\n");
-    let chance = chance(&material.frozen);
+    report::of_folder(dir, &dir.join(REPORT), Some("healthy"), ctx)?;
+    let chance = chance(&material.frozen.set);
     let rows = [healthy, diluted];
     ctx.print(&rows, &text(&rows, chance, args))?;
     Ok(Exit::Success)
@@ -90,15 +97,16 @@ fn material(args: &Args) -> CliResult<Material> {
     let dir = &args.output_dir;
     output::write_json_lines(&dir.join("events.jsonl"), &pick(&known))?;
     output::write_json_lines(&dir.join("organic_events.jsonl"), &data.organic)?;
-    let material = Material {
-        train: bundles(&pick(&known))?,
-        frozen: bundles(&pick(&held_out))?,
-        organic: bundles(&data.organic)?,
+    let train = bundles(&pick(&known))?;
+    let eval = |name: &str, set: &BundleSet| {
+        let path = dir.join(name);
+        write_set(&path, set)?;
+        EvalSet::read(&path)
     };
-    write_set(&dir.join("train_bundles.jsonl"), &material.train)?;
-    write_set(&dir.join("frozen_eval.jsonl"), &material.frozen)?;
-    write_set(&dir.join("organic_eval.jsonl"), &material.organic)?;
-    Ok(material)
+    write_set(&dir.join("train_bundles.jsonl"), &train)?;
+    let frozen = eval("frozen_eval.jsonl", &bundles(&pick(&held_out))?)?;
+    let organic = eval("organic_eval.jsonl", &bundles(&data.organic)?)?;
+    Ok(Material { train, frozen, organic })
 }
 
 fn write_set(path: &Path, set: &BundleSet) -> CliResult<()> {
@@ -158,25 +166,27 @@ fn trial(
     if !summary.finished {
         return Ok(None);
     }
-    let frozen = scores(&dir, &material.frozen)?;
-    let organic = scores(&dir, &material.organic)?;
-    let tier3 = material.frozen.bundles.iter().zip(&frozen).filter(|(b, _)| b.metadata.tier == Some(Tier::Adversarial));
+    let frozen = evaluated(&dir, &material.frozen, Truth::Frozen)?;
+    let organic = evaluated(&dir, &material.organic, Truth::Organic)?;
     let legacy = exposures.pools.first();
     Ok(Some(Row {
         run: name,
         legacy_bundles: legacy.map_or(0, |p| p.size),
         looks_per_legacy_bundle: legacy.and_then(|p| p.expected),
         guardrail,
-        frozen_tier3: eval::Summary::of(tier3.map(|(_, s)| s)),
-        frozen_overall: eval::Summary::of(&frozen),
-        organic_overall: eval::Summary::of(&organic),
+        frozen_tier3: frozen.by_tier.get(&Tier::Adversarial).cloned().unwrap_or_default(),
+        frozen_overall: frozen.overall,
+        organic_overall: organic.overall,
         training: Some(summary),
     }))
 }
 
-fn scores(dir: &Path, set: &BundleSet) -> CliResult<Vec<Score>> {
-    let vectors = Loaded::own(&dir.join(training::CHECKPOINT))?.embed(None, &set.events)?;
-    Ok(eval::score(set, &vectors))
+/// Writes a scoreboard into the run's folder and reads it.
+fn evaluated(dir: &Path, set: &EvalSet, truth: Truth) -> CliResult<Scoreboard> {
+    let model = dir.join(training::CHECKPOINT);
+    let board = dir.join(trials::board_name(truth));
+    evaluation::evaluate(set, &Loaded::own(&model)?, &model.display().to_string(), None, &board)?;
+    scoreboards::read(&board)
 }
 
 fn chance(set: &BundleSet) -> f64 {
@@ -214,9 +224,9 @@ fn text(rows: &[Row], chance: f64, args: &Args) -> String {
         "\nlegacy: bundles in the pool of known killers; looks: how often training is expected to see each.\n\
          Percentages: bundles whose positive beats every negative, with the 95 % Wilson interval; guessing gives \
          {:.1} %.\nOne seed each: intervals that overlap decide nothing between the runs.\n\n\
+         All of it on one page: {dir}/{REPORT} (open it in a browser)\n\n\
          Try next:\n  \
-         crucible eval --checkpoint {dir}/healthy/checkpoint_final.safetensors --eval-set {dir}/frozen_eval.jsonl \
-         --output {dir}/frozen_scoreboard.json\n  \
+         crucible compare {dir}/healthy/frozen_scoreboard.json {dir}/diluted/frozen_scoreboard.json\n  \
          crucible init my-project --sample-data\n",
         chance * 100.0
     );

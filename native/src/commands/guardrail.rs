@@ -1,10 +1,10 @@
 //! `crucible guardrail`: every guardrail over what is there, and the versions of a frozen eval.
 
-mod boards;
+pub(crate) mod boards;
 pub mod check;
 mod foreign;
 mod present;
-mod runs;
+pub(crate) mod runs;
 mod version;
 
 use crate::context::Context;

@@ -31,6 +31,8 @@ pub mod mine;
 pub mod pool;
 pub mod power;
 pub mod probe;
+pub mod report;
+pub mod serve;
 pub mod sweep;
 pub mod train;
 pub mod trial;
@@ -70,6 +72,8 @@ pub enum Command {
     /// Run the guardrails over a configuration, data, a run or a results folder
     #[command(subcommand)]
     Guardrail(guardrail::Action),
+    /// Write one page that shows what a folder of results says
+    Report(report::Args),
     /// How many items or seeds it takes to see a change
     Power(power::Args),
     /// Tell senses apart by a model's vectors: centroids and neighbours
@@ -87,6 +91,8 @@ pub enum Command {
     /// Pack a run with all that it takes to check and repeat it
     #[command(subcommand)]
     Capsule(capsule::Action),
+    /// Evaluate checkpoints in the browser: the page, on an address of this machine
+    Serve(serve::Args),
     /// List adapters, and which one `--device auto` takes
     Devices(devices::Args),
     /// Measure how fast this machine computes
@@ -112,7 +118,8 @@ impl Command {
             Self::Compare(_) | Self::Power(_) | Self::Import(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => {
                 false
             }
-            Self::Export(_) | Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Export(_) | Self::Report(_) => false,
+            Self::Serve(_) | Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
     }
@@ -141,7 +148,9 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Embed(args) => embed::run(&args, ctx),
         Command::Export(action) => export::run(&action, ctx),
         Command::Pool(action) => pool::run(&action, ctx),
+        Command::Report(args) => report::run(&args, ctx),
         Command::Capsule(action) => capsule::run(&action, ctx),
+        Command::Serve(args) => serve::run(&args, ctx),
         Command::Devices(args) => devices::run(&args, ctx),
         Command::Bench(action) => bench::run(&action, ctx),
         Command::Completions(args) => completions::run(&args, ctx),

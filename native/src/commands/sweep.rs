@@ -1,7 +1,7 @@
 //! `crucible sweep`: conditions times seeds, trained and evaluated, and what they say together.
 
 mod args;
-mod collect;
+pub(crate) mod collect;
 mod local;
 mod present;
 mod slurm;

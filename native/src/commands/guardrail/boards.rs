@@ -23,7 +23,7 @@ pub(super) struct Baselines {
 }
 
 /// The scoreboards of a run's folder.
-pub(super) fn in_folder(dir: &Path) -> [Option<PathBuf>; 2] {
+pub(crate) fn in_folder(dir: &Path) -> [Option<PathBuf>; 2] {
     [FROZEN, ORGANIC].map(|names| names.iter().map(|name| dir.join(name)).find(|path| path.is_file()))
 }
 

@@ -197,6 +197,21 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     Ok(if check.report.stops { Exit::Stopped } else { Exit::Success })
 }
 
+/// What guardrails say of a run's folder, or of all runs below one: findings, and what could not be run, with reasons.
+///
+/// # Errors
+/// Files of a run that can't be read.
+pub(crate) fn of_folder(dir: &Path, settings: &Guardrails) -> CliResult<(Vec<Finding>, Vec<NotRun>)> {
+    let mut out = Gathered::default();
+    if runs::is_run(dir) {
+        runs::judge(dir, &Baselines::default(), settings, "", &mut out)?;
+    } else {
+        runs::judge_all(dir, &Baselines::default(), settings, &mut out)?;
+    }
+    let not_run = not_run(&out);
+    Ok((out.findings, not_run))
+}
+
 /// Paths by what they are.
 #[derive(Default)]
 struct Places {
@@ -331,19 +346,23 @@ fn looks(args: &Args, out: &Gathered, ctx: &Context) -> CliResult<Vec<EvalLooks>
     Ok(out.evals.iter().map(count).collect())
 }
 
+/// Guardrails without a finding, each with what it needs.
+fn not_run(out: &Gathered) -> Vec<NotRun> {
+    let silent = RULES.iter().filter(|rule| !out.findings.iter().any(|f| f.id == rule.id));
+    let reason = |id: &str| {
+        let special = out.missing.iter().find(|(of, _)| *of == id).map(|(_, reason)| reason.clone());
+        special.unwrap_or_else(|| needs(id).to_owned())
+    };
+    silent.map(|rule| NotRun { id: rule.id.into(), name: rule.name.into(), reason: reason(rule.id) }).collect()
+}
+
 fn finish(args: &Args, settings: &Guardrails, out: Gathered, looks: Vec<EvalLooks>) -> CliResult<Check> {
     if out.findings.is_empty() {
         let message = "there is nothing to check";
         return Err(CliError::usage(message)
             .advise("name a run, a results folder, bundles or scoreboards (crucible guardrail check --help)"));
     }
-    let not_run = RULES.iter().filter(|rule| !out.findings.iter().any(|f| f.id == rule.id));
-    let reason = |id: &str| {
-        let special = out.missing.iter().find(|(of, _)| *of == id).map(|(_, reason)| reason.clone());
-        special.unwrap_or_else(|| needs(id).to_owned())
-    };
-    let not_run =
-        not_run.map(|rule| NotRun { id: rule.id.into(), name: rule.name.into(), reason: reason(rule.id) }).collect();
+    let not_run = not_run(&out);
     let acknowledged: Vec<String> = settings.overrides.iter().chain(&args.guardrail_override).cloned().collect();
     let blocks = settings.block_on_critical;
     let mut report = Report::judge(out.findings, blocks, &acknowledged);

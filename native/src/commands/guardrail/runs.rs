@@ -23,14 +23,14 @@ const MAX_METRICS_BYTES: usize = 1 << 30;
 const DEPTH: usize = 4;
 
 /// Whether a folder holds a run.
-pub(super) fn is_run(dir: &Path) -> bool {
+pub(crate) fn is_run(dir: &Path) -> bool {
     dir.join(CHECKPOINT).is_file()
         || (dir.join("config.yaml").is_file() && dir.join("metrics.jsonl").is_file())
         || (boards::in_folder(dir)[0].is_some() && dir.join("config.yaml").is_file())
 }
 
 /// Runs below a folder, in order of their names; a run is not looked into.
-pub(super) fn below(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn below(dir: &Path) -> Vec<PathBuf> {
     fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         if is_run(dir) {
             found.push(dir.to_owned());
@@ -49,7 +49,7 @@ pub(super) fn below(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The configuration that a run wrote.
-fn config_of(dir: &Path) -> CliResult<Option<Config>> {
+pub(crate) fn config_of(dir: &Path) -> CliResult<Option<Config>> {
     let path = dir.join("config.yaml");
     if !path.is_file() {
         return Ok(None);

@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::path::Path;
 
 /// Where the analysis goes.
-pub(super) const ANALYSIS: &str = "pareto_analysis.json";
+pub(crate) const ANALYSIS: &str = "pareto_analysis.json";
 
 /// What was put together.
 #[derive(Debug, Serialize)]
@@ -64,6 +64,7 @@ pub(super) fn collect(root: &Path, trials: &[Trial], args: &AnalysisArgs) -> Cli
             output::write_json(&root.join(board_name(truth)), board)?;
         }
     }
+    let first = |truth: Truth| boards[truth as usize].first().map(|(.., board)| board);
     let settings = Settings { resamples: args.resamples as usize, ..Settings::default() };
     let (analysis, no_analysis) = match Results::new(&outcomes) {
         Ok(results) => {
@@ -75,7 +76,8 @@ pub(super) fn collect(root: &Path, trials: &[Trial], args: &AnalysisArgs) -> Cli
                 Some(name) => name.as_str(),
                 None => "",
             };
-            let mut analysis = analyse(&results, baseline, chance(&boards), &settings);
+            let mut analysis =
+                analyse(&results, baseline, chance(first(Truth::Frozen), first(Truth::Organic)), &settings);
             if let Some(trial) = trials.first() {
                 let limits = &trial.config.guardrails;
                 analysis.guardrails = findings(&results, trial.kind, &analysis.baseline, &settings, limits);
@@ -96,9 +98,9 @@ pub(super) fn collect(root: &Path, trials: &[Trial], args: &AnalysisArgs) -> Cli
 }
 
 /// What guessing passes: on the frozen eval's hardest tier where there is one, and on the organic holdout.
-fn chance(boards: &[Vec<(String, u64, Scoreboard)>; 2]) -> [f64; 2] {
-    let of = |truth: Truth| boards[truth as usize].first().map(|(.., board)| &board.sanity.chance);
-    let hardest = of(Truth::Frozen).and_then(|c| c.by_tier.get(&Tier::Adversarial).or(Some(&c.overall))?.level);
-    let organic = of(Truth::Organic).and_then(|c| c.overall.level);
+pub(crate) fn chance(frozen: Option<&Scoreboard>, organic: Option<&Scoreboard>) -> [f64; 2] {
+    let of = |board: Option<&Scoreboard>| board.map(|b| b.sanity.chance.clone());
+    let hardest = of(frozen).and_then(|c| c.by_tier.get(&Tier::Adversarial).or(Some(&c.overall))?.level);
+    let organic = of(organic).and_then(|c| c.overall.level);
     [hardest.unwrap_or(0.0), organic.unwrap_or(0.0)]
 }

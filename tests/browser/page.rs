@@ -1,0 +1,81 @@
+//! What a visitor does on the page, and sees.
+
+use crate::driver::{Browser, Programs};
+use crate::fixture::Fixture;
+use serde_json::Value;
+use std::path::Path;
+
+/// A browser with the page in it, ready for files.
+pub(crate) fn open(programs: &Programs, url: &str) -> Browser {
+    let browser = Browser::start(programs);
+    browser.open(url);
+    self_check(&browser);
+    browser
+}
+
+/// State and text of the self-check, once it is done.
+pub(crate) fn self_check(browser: &Browser) -> (String, String) {
+    let done = "const s = document.getElementById('self-check'); \
+                return s.dataset.state === 'running' ? null : [s.dataset.state, s.innerText];";
+    let value = browser.until("the self-check is done", done);
+    let text = |at: usize| value[at].as_str().unwrap_or_default().to_owned();
+    (text(0), text(1))
+}
+
+/// Gives the page files in one of its places, and waits until they were read.
+pub(crate) fn choose(browser: &Browser, slot: &str, files: &[&Path]) {
+    browser.run("document.getElementById('ready').dataset.state = 'asked';");
+    browser.choose_files(&format!("#{slot}"), files);
+    let read = "const s = document.getElementById('ready').dataset.state; \
+                return ['asked', 'reading'].includes(s) ? null : s;";
+    browser.until("the files are read", read);
+}
+
+/// Drops a file onto the middle of `selector`, as a mouse would.
+pub(crate) fn drop_file(browser: &Browser, selector: &str, name: &str, text: &str) {
+    browser.run("document.getElementById('ready').dataset.state = 'asked';");
+    let (selector, name, text) = (Value::from(selector), Value::from(name), Value::from(text));
+    browser.run(&format!(
+        "const data = new DataTransfer(); data.items.add(new File([{text}], {name})); \
+         document.querySelector({selector}).dispatchEvent(new DragEvent('drop', \
+         {{ bubbles: true, cancelable: true, dataTransfer: data }}));"
+    ));
+    let read = "const s = document.getElementById('ready').dataset.state; \
+                return ['asked', 'reading'].includes(s) ? null : s;";
+    browser.until("the file is read", read);
+}
+
+/// Evaluates on `device` (`gpu` or `cpu`), and waits for the result; how it ended.
+pub(crate) fn evaluate(browser: &Browser, device: &str) -> String {
+    browser.run(&format!("document.querySelector('input[value=\"{device}\"]').click();"));
+    let chosen = browser.run("return document.querySelector('input[name=\"device\"]:checked').value;");
+    assert_eq!(chosen, device, "the page does not let this device be chosen");
+    browser.run("document.getElementById('evaluate').click();");
+    let ended = "const s = document.getElementById('ready').dataset.state; \
+                 return ['done', 'failed', 'cancelled'].includes(s) ? s : null;";
+    browser.until("the evaluation ends", ended).as_str().expect("a text").to_owned()
+}
+
+/// The failures that the page shows: code and text of each.
+pub(crate) fn failures(browser: &Browser) -> Vec<(String, String)> {
+    let shown = browser
+        .run("return [...document.querySelectorAll('#failures .failure')].map((f) => [f.dataset.code, f.innerText]);");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    shown.as_array().expect("a list").iter().map(|f| (text(&f[0]), text(&f[1]))).collect()
+}
+
+/// The text of the only result.
+pub(crate) fn result(browser: &Browser) -> String {
+    browser.run("return document.querySelector('.result').innerText;").as_str().expect("a text").to_owned()
+}
+
+/// Presses the button for a file that the page writes; its bytes.
+pub(crate) fn download(browser: &Browser, name: &str) -> Vec<u8> {
+    let folder = Fixture::get().path("downloads");
+    let file = folder.join(name);
+    std::fs::create_dir_all(&folder).expect("the test's folder can be made");
+    let _ = std::fs::remove_file(&file);
+    browser.downloads_to(&folder);
+    browser.run(&format!("document.querySelector('[data-file=\"{name}\"]').click();"));
+    browser.wait("the download is there", || file.exists().then(|| std::fs::read(&file).expect("reads")))
+}

@@ -1,0 +1,78 @@
+// Elements, numbers as text, and files to download. Text goes in as text, never as markup: it may come from a stranger's file.
+
+const byId = (id) => document.getElementById(id);
+
+// el("p", {class: "quiet", onclick: f}, "text", otherElement)
+function el(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name === "value" || name === "checked" || name === "selected") made[name] = value;
+    else made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+const MINUS = "\u2212";
+const signless = (text) => text.replace("-", MINUS);
+const fixed = (x, digits) => (x === null || x === undefined || !Number.isFinite(x) ? "–" : signless(x.toFixed(digits)));
+const signed = (x, digits) => (x > 0 ? "+" : "") + fixed(x, digits);
+const count = (n) => n.toLocaleString("en");
+const percent = (x, digits = 1) => (x === null || x === undefined ? "–" : `${fixed(100 * x, digits)} %`);
+const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+const listed = (words) => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
+
+function download(name, type, content) {
+  const address = URL.createObjectURL(new Blob([content], { type }));
+  const link = el("a", { href: address, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+}
+
+// Cells that a spreadsheet would take for a formula are made text.
+const csvCell = (value) => {
+  let text = value === null || value === undefined ? "" : String(value);
+  if (typeof value === "string" && /^[=+@\t\r]|^-(?![\d.])/.test(text)) text = `'${text}`;
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+const csv = (columns, rows) =>
+  [columns.map(csvCell), ...rows.map((row) => row.map(csvCell))].map((cells) => cells.join(",")).join("\r\n") + "\r\n";
+
+function downloads(name, columns, rows) {
+  return el(
+    "span",
+    { class: "downloads" },
+    el("button", { type: "button", class: "small", onclick: () => download(`${name}.csv`, "text/csv", csv(columns(), rows())), "aria-label": `Download ${name} as CSV` }, "CSV"),
+    el("button", { type: "button", class: "small", onclick: () => {
+      const names = columns();
+      const objects = rows().map((row) => Object.fromEntries(row.map((value, i) => [names[i], value])));
+      download(`${name}.json`, "application/json", JSON.stringify(objects, null, 1));
+    }, "aria-label": `Download ${name} as JSON` }, "JSON"),
+  );
+}
+
+const announce = (text) => { byId("announce").textContent = text; };
+
+function select(label, options, value, onchange, attributes = {}) {
+  const groups = new Map();
+  for (const option of options) {
+    const group = option.group ?? "";
+    if (!groups.has(group)) groups.set(group, []);
+    groups.get(group).push(el("option", { value: option.value, selected: option.value === value }, option.label));
+  }
+  const children = [...groups].flatMap(([group, of]) => (group ? [el("optgroup", { label: group }, of)] : of));
+  const box = el("select", { onchange: () => onchange(box.value), ...attributes }, children);
+  return el("label", { class: "field" }, el("span", {}, label), box);
+}
+
+const checkbox = (label, checked, onchange) => {
+  const box = el("input", { type: "checkbox", checked, onchange: () => onchange(box.checked) });
+  return el("label", { class: "check" }, box, el("span", {}, label));
+};
+
+const empty = (reason, advice) =>
+  el("section", { class: "empty" }, el("h2", {}, "Nothing to show here"), el("p", {}, reason), advice ? el("p", { class: "quiet" }, "To change that: ", advice) : null);
