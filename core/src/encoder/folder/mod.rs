@@ -7,10 +7,14 @@ mod bert;
 mod export;
 mod files;
 mod modules;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod parts;
 mod statics;
 mod tensors;
 mod tokens;
 mod transformer;
+#[cfg(not(target_arch = "wasm32"))]
+mod whole;
 
 use super::{Corpus, CorpusBuilder, Encoder, EncoderError};
 use crate::backend::{Backend, BackendError};

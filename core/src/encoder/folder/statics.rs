@@ -6,7 +6,7 @@ use super::super::{EncoderError, StaticEncoder};
 use super::files::{Files, fault, within};
 use super::modules::{Modules, Step};
 use super::tensors::Tensors;
-use super::tokens::{FolderTokenizer, Rules, unknown};
+use super::tokens::{CutAt, FolderTokenizer, Rules, unknown};
 use super::{Loader, Options};
 use crate::config::Model;
 use serde::Deserialize;
@@ -71,7 +71,8 @@ impl Static {
                 let config: Config = files.json(names[usize::from(name != "embeddings")])?.unwrap_or_default();
                 let most_tokens = config.max_length.unwrap_or(Some(MOST_TOKENS));
                 let most_chars = most_tokens.map(|most| most.saturating_mul(tokens.median_chars()));
-                Rules { most_tokens, most_chars, without: unknown(&file, bytes)?, ..Rules::default() }
+                let cut = most_tokens.map_or(CutAt::Nowhere, CutAt::Tokens);
+                Rules { cut, most_chars, without: unknown(&file, bytes)?, ..Rules::default() }
             }
         };
         let tokens = tokens.with(&file, rules)?;

@@ -2,14 +2,17 @@
 
 use super::super::EncoderError;
 use super::files::fault;
+#[cfg(target_arch = "wasm32")]
+use super::parts::Pieces;
+#[cfg(not(target_arch = "wasm32"))]
+use super::whole::Pieces;
 use crate::data::hex;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokenizers::{PostProcessor, TruncationParams};
 
 /// A tokenizer and what is done before and after it.
 pub(super) struct FolderTokenizer {
-    inner: tokenizers::Tokenizer,
+    pieces: Pieces,
     /// SHA-256 of the `tokenizer.json`.
     pub(super) sha256: String,
     /// Rows of the token table.
@@ -17,13 +20,24 @@ pub(super) struct FolderTokenizer {
     pub(super) rules: Rules,
 }
 
+/// Where a text is cut.
+#[derive(Clone, Copy, Default)]
+pub(super) enum CutAt {
+    /// Where the `tokenizer.json` says so.
+    #[default]
+    File,
+    Nowhere,
+    /// At so many tokens, marks among them.
+    Tokens(usize),
+}
+
 /// What loaders do differently.
 #[derive(Default)]
 pub(super) struct Rules {
     /// Begin and end are marked.
     pub(super) special: bool,
-    /// Tokens, at most; with nothing the `tokenizer.json` decides.
-    pub(super) most_tokens: Option<usize>,
+    /// Where texts are cut.
+    pub(super) cut: CutAt,
     /// Characters, at most.
     pub(super) most_chars: Option<usize>,
     /// A token that is left out.
@@ -37,26 +51,26 @@ pub(super) struct Rules {
 impl FolderTokenizer {
     /// Reads a `tokenizer.json` for a table of `rows`.
     pub(super) fn read(file: &str, bytes: &[u8], rows: usize) -> Result<Self, EncoderError> {
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| fault(file, e.to_string()))?;
-        inner.with_padding(None);
-        let largest = inner.get_vocab(true).into_values().max().unwrap_or(0) as usize;
+        let pieces = Pieces::read(file, bytes)?;
+        let largest = pieces.vocabulary().iter().map(|(_, id)| *id).max().unwrap_or(0) as usize;
         if largest >= rows {
             return Err(fault(file, format!("names token {largest}, but there are vectors of {rows} tokens only")));
         }
-        tokenizers::utils::parallelism::set_parallelism(false);
-        Ok(Self { inner, sha256: hex(&Sha256::digest(bytes)), rows, rules: Rules::default() })
+        Ok(Self { pieces, sha256: hex(&Sha256::digest(bytes)), rows, rules: Rules::default() })
     }
 
     /// The same by `rules`.
     pub(super) fn with(mut self, file: &str, rules: Rules) -> Result<Self, EncoderError> {
-        if let Some(max_length) = rules.most_tokens {
-            let added = self.inner.get_post_processor().map_or(0, |p| p.added_tokens(false));
-            if max_length <= added {
-                return Err(fault(file, format!("texts of at most {max_length} tokens leave no room beside {added}")));
+        match rules.cut {
+            CutAt::File => {}
+            CutAt::Nowhere => self.pieces.cut(file, None)?,
+            CutAt::Tokens(most) => {
+                let marks = self.pieces.marks();
+                if most <= marks {
+                    return Err(fault(file, format!("texts of at most {most} tokens leave no room beside {marks}")));
+                }
+                self.pieces.cut(file, Some(most))?;
             }
-            let direction = self.inner.get_truncation().map(|t| t.direction).unwrap_or_default();
-            let cut = TruncationParams { max_length, direction, ..TruncationParams::default() };
-            self.inner.with_truncation(Some(cut)).map_err(|e| fault(file, e.to_string()))?;
         }
         self.rules = rules;
         Ok(self)
@@ -64,16 +78,17 @@ impl FolderTokenizer {
 
     /// Tokens of the longest text; nothing where there is no limit.
     pub(super) fn most_tokens(&self) -> Option<usize> {
-        self.inner.get_truncation().map(|t| t.max_length)
+        self.pieces.most_tokens()
     }
 
     pub(super) fn vocab_size(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        self.pieces.vocabulary().len()
     }
 
     /// Characters in a token of the vocabulary: the median, rounded down.
     pub(super) fn median_chars(&self) -> usize {
-        let mut lengths: Vec<usize> = self.inner.get_vocab(true).keys().map(|token| token.chars().count()).collect();
+        let vocabulary = self.pieces.vocabulary();
+        let mut lengths: Vec<usize> = vocabulary.iter().map(|(token, _)| token.chars().count()).collect();
         lengths.sort_unstable();
         match lengths.len() {
             0 => 0,
@@ -100,9 +115,9 @@ impl FolderTokenizer {
             }
             input = &whole;
         }
-        let encoding = self.inner.encode_fast(input, *special).map_err(|e| failed(e.to_string()))?;
+        let found = self.pieces.encode(input, *special).map_err(|e| failed(e.to_string()))?;
         let first = ids.len();
-        ids.extend(encoding.get_ids().iter().filter(|id| Some(**id) != *without));
+        ids.extend(found.into_iter().filter(|id| Some(*id) != *without));
         match ids[first..].iter().find(|id| **id as usize >= self.rows) {
             Some(id) => {
                 Err(failed(format!("the tokenizer gave id {id}, beyond the {} tokens with vectors", self.rows)))

@@ -5,7 +5,7 @@ use super::super::{Corpus, EncoderError};
 use super::bert::{Bert, Linear, Norm};
 use super::files::{Files, fault, within};
 use super::modules::{Dense, Modules, Pooling, Step};
-use super::tokens::{FolderTokenizer, Rules};
+use super::tokens::{CutAt, FolderTokenizer, Rules};
 use crate::backend::{Backend, BackendError};
 use crate::embeddings::Embeddings;
 use crate::kernels::matmul::{View, matmul_block};
@@ -69,7 +69,7 @@ impl Transformer {
         let (most_tokens, lower) = limits(files, path, bert.config.max_position_embeddings)?;
         let rules = Rules {
             special: true,
-            most_tokens: Some(most_tokens),
+            cut: CutAt::Tokens(most_tokens),
             lower,
             prompt: modules.prompt.clone(),
             ..Rules::default()
