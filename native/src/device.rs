@@ -8,7 +8,7 @@ use crucible_core::backend::top_k::{Keys, Search, top_k};
 use crucible_core::config::Precision;
 use crucible_core::data::BundleSet;
 use crucible_core::embeddings::{Embeddings, UnitRows};
-use crucible_core::encoder::{Corpus, StaticEncoder};
+use crucible_core::encoder::{Corpus, Encoder};
 use crucible_core::eval::{self, Score};
 use crucible_core::neighbours::Screen;
 use std::cell::RefCell;
@@ -86,7 +86,7 @@ pub fn name(backend: Option<&GpuBackend>) -> String {
 ///
 /// # Errors
 /// Exit status 4: no such device, or it failed.
-pub fn embed(kind: Option<&str>, encoder: &StaticEncoder, corpus: &Corpus) -> CliResult<(Embeddings, String)> {
+pub fn embed(kind: Option<&str>, encoder: &impl Encoder, corpus: &Corpus) -> CliResult<(Embeddings, String)> {
     let backend = asked_for(kind)?;
     Ok((embed_with(backend.as_ref(), encoder, corpus)?, name(backend.as_ref())))
 }
@@ -103,7 +103,7 @@ pub fn asked_for(kind: Option<&str>) -> CliResult<Option<GpuBackend>> {
 ///
 /// # Errors
 /// Exit status 4: the device failed.
-pub fn embed_with(backend: Option<&GpuBackend>, encoder: &StaticEncoder, corpus: &Corpus) -> CliResult<Embeddings> {
+pub fn embed_with(backend: Option<&GpuBackend>, encoder: &impl Encoder, corpus: &Corpus) -> CliResult<Embeddings> {
     match backend {
         None => Ok(encoder.embed(corpus)),
         Some(backend) => pollster::block_on(encoder.embed_on(backend, corpus)).map_err(|e| failed(&e)),

@@ -2,12 +2,12 @@
 
 use crate::checkpoint::Loaded;
 use crate::error::{CliError, CliResult};
-use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
 use crate::{clock, device, io, scoreboards};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::data::{BundleSet, read_bundles};
 use crucible_core::embeddings::Embeddings;
+use crucible_core::encoder::Encoder;
 use crucible_core::eval::{self, EvalHeader, Inputs, Item, SEED, Scoreboard, VERSION};
 use std::path::Path;
 
@@ -47,7 +47,7 @@ impl EvalSet {
 pub fn scored<'a>(
     set: &'a BundleSet,
     eval_header: EvalHeader,
-    loaded: &Loaded,
+    loaded: &Loaded<impl Encoder>,
     named: &str,
     embeddings: &Embeddings,
     backend: Option<&GpuBackend>,
@@ -56,7 +56,7 @@ pub fn scored<'a>(
     let inputs = Inputs {
         eval_header,
         checkpoint: eval::Checkpoint { path: named.to_owned(), hash: loaded.hash.clone() },
-        model_conditions: loaded.checkpoint.conditions().map_err(|e| CliError::new(Exit::Error, e.to_string()))?,
+        model_conditions: loaded.conditions()?,
         timestamp: clock::now(),
         device: device::name(backend),
     };
@@ -81,14 +81,14 @@ pub fn write(board: &Scoreboard, output: &Path, items: &[Item<'_>], items_path: 
 /// Texts that can't be tokenised, a device that fails, outputs that can't be written.
 pub fn evaluate(
     eval_set: &EvalSet,
-    loaded: &Loaded,
+    loaded: &Loaded<impl Encoder>,
     named: &str,
     backend: Option<&GpuBackend>,
     output: &Path,
 ) -> CliResult<()> {
     let set = &eval_set.set;
     let corpus = loaded.tokenise(&set.events)?;
-    let embeddings = device::embed_with(backend, &loaded.checkpoint.encoder, &corpus)?;
+    let embeddings = device::embed_with(backend, &loaded.model, &corpus)?;
     let (board, items) = scored(set, eval_set.header(SEED, VERSION), loaded, named, &embeddings, backend)?;
     write(&board, output, &items, &scoreboards::items_beside(output))
 }

@@ -209,7 +209,7 @@ impl<'a> Runner<'a> {
         if owed.is_empty() {
             return Ok(());
         }
-        let loaded = Loaded::read(model)?;
+        let loaded = Loaded::own(model)?;
         let named = model.strip_prefix(self.root).unwrap_or(model).display().to_string();
         let backend = device::open(&config.device.kind)?;
         for (board, path) in owed {

@@ -6,7 +6,7 @@
 //! may hold more than is asked for. It is mapped, never read whole; [`Access::Mapped`] leaves the rows there, and they
 //! get unit length as they are copied out, block by block, with the same bits as in memory.
 
-use crate::checkpoint::Loaded;
+use crate::checkpoint::{Loaded, ModelArgs};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::io;
@@ -31,8 +31,11 @@ const CHECKED: usize = 4096;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct VectorArgs {
     /// Ranks and scores with this model's vectors instead of the lexical embedding
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["use_embeddings", "embeddings"])]
+    #[arg(long, value_name = "FILE|DIR", conflicts_with_all = ["use_embeddings", "embeddings"])]
     pub checkpoint: Option<PathBuf>,
+    /// How it is read.
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// Ranks and scores with the events' own `embedding`s
     #[arg(long, visible_alias = "own-embeddings", conflicts_with = "embeddings")]
     pub use_embeddings: bool,
@@ -58,7 +61,7 @@ impl VectorArgs {
     #[must_use]
     pub fn source(&self) -> Source {
         match (&self.checkpoint, &self.embeddings) {
-            (Some(path), _) => Source::Checkpoint(path.clone()),
+            (Some(path), _) => Source::Checkpoint(path.clone(), self.model.clone()),
             (_, Some(vectors)) => {
                 let ids = self.embedding_ids.clone().unwrap_or_else(|| ids_beside(vectors));
                 Source::File { vectors: vectors.clone(), ids }
@@ -73,7 +76,7 @@ impl VectorArgs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A model.
-    Checkpoint(PathBuf),
+    Checkpoint(PathBuf, ModelArgs),
     /// The field `embedding` of the events.
     Own,
     /// Ready vectors.
@@ -102,7 +105,7 @@ pub enum Origin {
     Checkpoint {
         /// As the user named it.
         path: String,
-        /// SHA-256 of the file.
+        /// SHA-256 of the file; of a folder, of its files and of how they are read.
         sha256: String,
         /// Numbers a vector.
         dim: usize,
@@ -179,7 +182,7 @@ impl Source {
     #[must_use]
     pub fn files(&self) -> Vec<(&'static str, &Path)> {
         match self {
-            Self::Checkpoint(path) => vec![("--checkpoint", path)],
+            Self::Checkpoint(path, _) => vec![("--checkpoint", path)],
             Self::File { vectors, ids } => vec![("--embeddings", vectors), ("its file of ids", ids)],
             Self::Own | Self::Lexical => Vec::new(),
         }
@@ -199,8 +202,8 @@ impl Source {
     ) -> CliResult<Vectors> {
         match self {
             Self::Lexical => Ok(Vectors { origin: Origin::Lexical, held: Held::Nothing }),
-            Self::Checkpoint(path) => {
-                let loaded = Loaded::read(path)?;
+            Self::Checkpoint(path, args) => {
+                let loaded = Loaded::read(path, args)?;
                 let embeddings = loaded.embed(device, events)?;
                 let (path, dim) = (path.display().to_string(), embeddings.dim);
                 let origin = Origin::Checkpoint { path, sha256: loaded.hash, dim };

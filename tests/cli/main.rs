@@ -13,6 +13,7 @@ mod devices;
 mod docs;
 mod eval;
 mod faults;
+mod folders;
 mod global;
 mod gpu;
 mod guardrail;

@@ -1,5 +1,7 @@
 //! Every kernel of the table against its twin, at the sizes where kernels break.
 
+mod transformer;
+
 use crate::compare::{Tolerance, close, equal};
 use crucible_core::backend::Backend;
 use crucible_core::backend::cpu::CpuBackend;
@@ -208,11 +210,15 @@ fn u(n: usize) -> u32 {
     u32::try_from(n).expect("sizes of cases are small")
 }
 
+/// Every count with every width.
+fn grid() -> impl Iterator<Item = (usize, usize)> {
+    COUNTS.into_iter().flat_map(|n| WIDTHS.into_iter().map(move |w| (n, w)))
+}
+
 #[expect(clippy::too_many_lines, reason = "one arm a kernel, each a list of its inputs")]
 fn cases(kernel: &str) -> Vec<Case> {
     let mut draw = Draw(Stream::new(21, "conformance", kernel.len() as u64));
     let mut cases = Vec::new();
-    let grid = || COUNTS.into_iter().flat_map(|n| WIDTHS.into_iter().map(move |w| (n, w)));
     match kernel {
         "activation" | "activation_backward" => {
             for (kind, share) in [
@@ -258,6 +264,7 @@ fn cases(kernel: &str) -> Vec<Case> {
                 cases.push(Case::new(kernels::add::Sizes { n: u(n) }, vec![draw.numbers(n), draw.numbers(n)]));
             }
         }
+        "attention" | "gelu" | "layer_norm" => cases = transformer::cases(kernel, &mut draw),
         "bucket_sum" => {
             for tokens in COUNTS {
                 for buckets in [1, 5, 20] {

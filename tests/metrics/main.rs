@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files, settings and the clock")]
 
 mod document;
+mod encoders;
 mod fixture;
 mod mining;
 mod neighbours;

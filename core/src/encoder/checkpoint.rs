@@ -6,6 +6,7 @@
 
 use super::static_encoder::{self, Layer, StaticEncoder};
 use super::{Corpus, Encoder, EncoderError, Tokenizer};
+use crate::backend::{Backend, BackendError};
 use crate::config::Model;
 use crate::data::{Event, hex};
 use crate::embeddings::Embeddings;
@@ -168,14 +169,25 @@ impl Checkpoint {
 }
 
 impl Encoder for Checkpoint {
-    fn embed_events(&self, events: &[Event]) -> Result<Embeddings, EncoderError> {
-        let config = &self.encoder.config;
-        let corpus = Corpus::build(&self.tokenizer, events, config.span_window, config.max_tokens)?;
-        Ok(self.encoder.embed(&corpus))
-    }
-
     fn dim(&self) -> usize {
         self.encoder.dim()
+    }
+
+    fn tokenise(&self, events: &[Event]) -> Result<Corpus, EncoderError> {
+        let config = &self.encoder.config;
+        Corpus::build(&self.tokenizer, events, config.span_window, config.max_tokens)
+    }
+
+    fn embed(&self, corpus: &Corpus) -> Embeddings {
+        self.encoder.embed(corpus)
+    }
+
+    async fn embed_on<B: Backend>(&self, backend: &B, corpus: &Corpus) -> Result<Embeddings, BackendError> {
+        self.encoder.embed_on(backend, corpus).await
+    }
+
+    fn conditions(&self) -> Result<BTreeMap<String, Value>, EncoderError> {
+        Checkpoint::conditions(self)
     }
 }
 

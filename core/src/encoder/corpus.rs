@@ -32,9 +32,12 @@ pub struct Corpus {
     texts: usize,
 }
 
+/// Appends the tokens of a text; where it appends no offsets, spans are not looked for.
+type Encode<'a> = dyn Fn(&str, &mut Tokens) -> Result<(), EncoderError> + Sync + Send + 'a;
+
 /// A corpus that is still growing: events can be asked for as soon as they were added.
 pub struct CorpusBuilder<'a> {
-    tokenizer: &'a Tokenizer,
+    encode: Box<Encode<'a>>,
     max_tokens: usize,
     numbers: HashMap<&'a str, u32>,
     /// Of each text its first token, and behind the last text the number of tokens.
@@ -49,8 +52,15 @@ impl<'a> CorpusBuilder<'a> {
     /// target word are used, or the first ones where no word is marked.
     #[must_use]
     pub fn new(tokenizer: &'a Tokenizer, window: usize, max_tokens: usize) -> Self {
+        let encode = Box::new(|text: &str, tokens: &mut Tokens| tokenizer.encode_onto(text, tokens));
         let corpus = Corpus { window, ..Corpus::default() };
-        Self { tokenizer, max_tokens, numbers: HashMap::new(), starts: vec![0], offsets: Vec::new(), corpus }
+        Self { encode, max_tokens, numbers: HashMap::new(), starts: vec![0], offsets: Vec::new(), corpus }
+    }
+
+    /// By `encode`; no text is cut, and there are no target words.
+    pub(super) fn by(encode: impl Fn(&str, &mut Tokens) -> Result<(), EncoderError> + Sync + Send + 'a) -> Self {
+        let (encode, corpus) = (Box::new(encode), Corpus::default());
+        Self { encode, max_tokens: usize::MAX, numbers: HashMap::new(), starts: vec![0], offsets: Vec::new(), corpus }
     }
 
     /// Tokenises events and puts them behind those that are there.
@@ -72,7 +82,7 @@ impl<'a> CorpusBuilder<'a> {
             let mut tokens = Tokens::default();
             let mut ends = Vec::with_capacity(BLOCK);
             for text in texts.iter().skip(block * BLOCK).take(BLOCK) {
-                self.tokenizer.encode_onto(text, &mut tokens)?;
+                (self.encode)(text, &mut tokens)?;
                 ends.push(tokens.ids.len());
             }
             Ok((tokens, ends))
@@ -92,7 +102,7 @@ impl<'a> CorpusBuilder<'a> {
             let (first, end) = (self.starts[text as usize], self.starts[text as usize + 1]);
             let span = events[i].span.and_then(|span| {
                 let bytes = byte_span(&events[i].text, span)?;
-                token_span(&self.offsets[first as usize..end as usize], bytes)
+                token_span(self.offsets.get(first as usize..end as usize)?, bytes)
             });
             cut(Item { text, first, len: end - first, span: span.unwrap_or((NONE, NONE)) }, self.max_tokens)
         });

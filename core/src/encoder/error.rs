@@ -84,6 +84,26 @@ pub enum EncoderError {
         /// Its shape.
         found: Vec<usize>,
     },
+    /// A file of a model's folder that is missing, broken, or of a model of another kind.
+    #[error("{file} {reason}")]
+    File {
+        /// Its name within the folder.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model that another form can't hold.
+    #[error("no such folder gives this model's vectors: {reason}")]
+    NotRepresentable {
+        /// Why.
+        reason: String,
+    },
+    /// Weights that are there as a pickle only.
+    #[error("{file} is a pickle: reading one runs whatever code its maker put there, so none is read")]
+    Pickle {
+        /// Its name within the folder.
+        file: String,
+    },
     /// A tensor with a NaN or infinity.
     #[error("tensor {name:?} holds a NaN or infinity at {index}")]
     NotFinite {

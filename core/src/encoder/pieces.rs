@@ -141,6 +141,13 @@ impl Tokenizer {
         self.rows
     }
 
+    /// All tokens and their numbers.
+    pub(super) fn vocabulary(&self) -> Vec<(String, u32)> {
+        let mut all = self.pieces.vocabulary();
+        all.extend(self.added.iter().cloned());
+        all.into_iter().collect()
+    }
+
     /// Appends the pieces of one text.
     pub(super) fn encode_onto(&self, text: &str, tokens: &mut Tokens) -> Result<()> {
         let encoding = self.encode(text)?;

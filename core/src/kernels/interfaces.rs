@@ -91,6 +91,29 @@ pub mod add {
     };
 }
 
+/// `shaders/attention.wgsl`.
+#[rustfmt::skip]
+pub mod attention {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 64;
+    /// The constant of that name.
+    pub const MOST: u32 = 128;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("tokens", 0), ("heads", 4), ("size", 8), ("scale", 12)] },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
 /// `shaders/bucket_sum.wgsl`.
 #[rustfmt::skip]
 pub mod bucket_sum {
@@ -175,6 +198,22 @@ pub mod danger {
     };
 }
 
+/// `shaders/gelu.wgsl`.
+#[rustfmt::skip]
+pub mod gelu {
+    use crate::kernels::{Access, Interface};
+
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [256, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 8, fields: &[("rows", 0), ("width", 4)] },
+            Access::Read,
+            Access::ReadWrite,
+        ],
+    };
+}
+
 /// `shaders/info_nce.wgsl`.
 #[rustfmt::skip]
 pub mod info_nce {
@@ -191,6 +230,28 @@ pub mod info_nce {
             Access::Read,
             Access::Read,
             Access::ReadWrite,
+            Access::ReadWrite,
+        ],
+    };
+}
+
+/// `shaders/layer_norm.wgsl`.
+#[rustfmt::skip]
+pub mod layer_norm {
+    use crate::kernels::{Access, Interface};
+
+    /// The constant of that name.
+    pub const LANES: u32 = 64;
+    /// Workgroup size and bindings.
+    pub static INTERFACE: Interface = Interface {
+        workgroup_size: [64, 1, 1],
+        bindings: &[
+            Access::Uniform { size: 16, fields: &[("rows", 0), ("width", 4), ("residual", 8), ("epsilon", 12)] },
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
             Access::ReadWrite,
         ],
     };

@@ -1,9 +1,9 @@
 //! Matrix products over row-major slices.
 //!
 //! The right-hand side is packed into panels of columns, once for all who multiply with it; a tile of the output stays
-//! in registers while one panel streams past. Products are summed by `k` ascending, in even spans of at most 256, so that the
-//! bits do not depend on threads or on how rows are cut; they may depend on the instruction set, where one of them has
-//! no fused multiply-add.
+//! in registers while one panel streams past. Products are summed by `k` ascending, in even spans of at most 256 (384 for
+//! the weights of a model that is only used), so that the bits do not depend on threads or on how rows are cut; they may
+//! depend on the instruction set, where one of them has no fused multiply-add.
 
 use crate::parallel;
 use pulp::{Simd, WithSimd};
@@ -12,9 +12,13 @@ use std::ops::Range;
 /// Rows of the right-hand side that are packed and multiplied together, at most: a panel of them stays near the core.
 const SPAN: usize = 256;
 
-/// The same for `rows` in all, so that spans are even: a short one does little between reading and storing its sums.
-fn span_of(rows: usize) -> usize {
-    rows.div_ceil(rows.div_ceil(SPAN).max(1)).max(1)
+/// The same where a right-hand side is packed once and used all the time ([`Packed::for_good`]): a panel fills the cache
+/// next to the core, and sums are stored less often.
+const LONG_SPAN: usize = 384;
+
+/// At most `most` for `rows` in all, so that spans are even: a short one does little between reading and storing its sums.
+fn span_of(rows: usize, most: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(most).max(1)).max(1)
 }
 
 /// A matrix inside a slice of `f32`, possibly transposed.
@@ -89,6 +93,8 @@ pub struct Packed {
     cols: usize,
     /// Columns of a panel: those of a tile, so that what a tile reads lies side by side.
     panel: usize,
+    /// Rows of a span.
+    span: usize,
 }
 
 impl Packed {
@@ -100,12 +106,26 @@ impl Packed {
         packed
     }
 
+    /// Packs `rhs` in longer spans: for the weights of a model that is only used. Sums have other bits than with
+    /// [`Packed::new`] where there are more than 256 rows.
+    #[must_use]
+    pub fn for_good(rhs: View<'_>) -> Self {
+        let mut packed = Self::default();
+        packed.pack_in(rhs, LONG_SPAN);
+        packed
+    }
+
     /// Packs `rhs` in place of what was there; the memory is used again.
     ///
     /// # Panics
     /// When the view reaches past its data.
     pub fn pack(&mut self, rhs: View<'_>) {
+        self.pack_in(rhs, SPAN);
+    }
+
+    fn pack_in(&mut self, rhs: View<'_>, most: usize) {
         (self.rows, self.cols) = (rhs.rows, rhs.cols);
+        self.span = span_of(rhs.rows, most);
         self.panel = pulp::Arch::new().dispatch(PanelWidth);
         match self.panel {
             64 => self.fill::<64>(rhs),
@@ -114,12 +134,55 @@ impl Packed {
         }
     }
 
+    /// [`Packed::pack`] with further columns of zeros, so that rows of a product are whole vectors; returns how many
+    /// columns there are now.
+    ///
+    /// # Panics
+    /// As it.
+    pub fn pack_whole(&mut self, rhs: View<'_>) -> usize {
+        self.pack(rhs);
+        self.cols = rhs.cols.next_multiple_of(self.panel.min(16));
+        self.cols
+    }
+
+    /// What was packed: `[rows, cols]`, row-major.
+    #[must_use]
+    pub fn unpacked(&self) -> Vec<f32> {
+        let Self { data, rows, cols, panel, span: length } = self;
+        let panels = cols.div_ceil((*panel).max(1));
+        let mut out = vec![0.0; rows * cols];
+        for first in (0..*rows).step_by((*length).max(1)) {
+            let depth = (*length).min(rows - first);
+            let span = &data[first * panels * panel..][..depth * panels * panel];
+            for (number, lines) in span.chunks_exact((depth * panel).max(1)).enumerate() {
+                for (k, line) in lines.chunks_exact(*panel).enumerate() {
+                    let row = &mut out[(first + k) * cols..][..*cols][number * panel..];
+                    let width = row.len().min(*panel);
+                    row[..width].copy_from_slice(&line[..width]);
+                }
+            }
+        }
+        out
+    }
+
+    /// Rows of what was packed.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of what was packed.
+    #[must_use]
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
     fn fill<const P: usize>(&mut self, rhs: View<'_>) {
         self.panel = P;
         let panels = rhs.cols.div_ceil(P);
         self.data.resize(rhs.rows * panels * P, 0.0);
-        for first in (0..rhs.rows).step_by(span_of(rhs.rows)) {
-            let rows = span_of(rhs.rows).min(rhs.rows - first);
+        for first in (0..rhs.rows).step_by(self.span) {
+            let rows = self.span.min(rhs.rows - first);
             let span = &mut self.data[first * panels * P..][..rows * panels * P];
             for (number, panel) in span.chunks_exact_mut(rows * P).enumerate() {
                 pack_panel::<P>(panel, rhs, first, number * P);
@@ -260,10 +323,10 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Packed { data, rows, cols, panel: width } = self.rhs;
+        let Packed { data, cols, panel: width, span: length, .. } = self.rhs;
         let panels = cols.div_ceil(*width);
-        for (number, span) in data.chunks(span_of(*rows) * panels * width).enumerate() {
-            let first = number * span_of(*rows);
+        for (number, span) in data.chunks(length * panels * width).enumerate() {
+            let first = number * length;
             let depth = span.len() / (panels * width);
             for (column, panel) in span.chunks_exact(depth * width).enumerate() {
                 let (depth, column) = (first..first + depth, column * width);
@@ -430,6 +493,26 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn unpacking_gives_back_what_was_packed() {
+        let mut stream = Stream::new(1, "matmul", 2);
+        for (k, n) in [(0, 3), (3, 0), (1, 1), (7, 16), (300, 70), (513, 65)] {
+            let b: Vec<f32> = (0..k * n).map(|_| stream.symmetric(1.0)).collect();
+            let packed = Packed::new(View::new(&b, k, n));
+            assert!(packed.unpacked() == b, "[{k}, {n}]");
+            let long = Packed::for_good(View::new(&b, k, n));
+            assert!(long.unpacked() == b, "[{k}, {n}] for good");
+            let a: Vec<f32> = (0..5 * k).map(|_| stream.symmetric(1.0)).collect();
+            let (mut fast, mut slow) = (vec![f32::NAN; 5 * n], vec![f32::NAN; 5 * n]);
+            matmul_block(&mut fast, View::new(&a, 5, k), &long, None);
+            reference(&mut slow, View::new(&a, 5, k), View::new(&b, k, n), None);
+            assert!(fast.iter().zip(&slow).all(|(x, y)| (x - y).abs() <= 4e-5), "[{k}, {n}] for good");
+            assert_eq!((packed.rows(), packed.cols()), (k, n));
+            let transposed = Packed::new(View::new(&b, k, n).t()).unpacked();
+            assert!((0..k * n).all(|i| transposed[i % n * k + i / n] == b[i]), "[{k}, {n}] transposed");
         }
     }
 

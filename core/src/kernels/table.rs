@@ -168,7 +168,7 @@ macro_rules! kernels {
 }
 
 kernels! {
-    activation, activation_backward, adamw, adamw_rows, add, bucket_sum, clip, column_sum, danger, info_nce, normalise, normalise_backward, peak_copy, peak_fma, pool, pool_backward, pool_weights, pool_weights_backward, pool_weights_dots, product,
+    activation, activation_backward, adamw, adamw_rows, add, attention, bucket_sum, clip, column_sum, danger, gelu, info_nce, layer_norm, normalise, normalise_backward, peak_copy, peak_fma, pool, pool_backward, pool_weights, pool_weights_backward, pool_weights_dots, product,
     similarity, similarity_coop needs CooperativeMatrices, similarity_f16 needs F16, similarity_subgroup needs Subgroups,
     square_sum, to_f16, top_k, triplet,
 }

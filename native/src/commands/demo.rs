@@ -185,7 +185,7 @@ fn trial(
 fn evaluated(dir: &Path, set: &EvalSet, truth: Truth) -> CliResult<Scoreboard> {
     let model = dir.join(training::CHECKPOINT);
     let board = dir.join(trials::board_name(truth));
-    evaluation::evaluate(set, &Loaded::read(&model)?, &model.display().to_string(), None, &board)?;
+    evaluation::evaluate(set, &Loaded::own(&model)?, &model.display().to_string(), None, &board)?;
     scoreboards::read(&board)
 }
 

@@ -1,7 +1,8 @@
 //! `crucible embed`: a model's vectors, for other programs.
 
-use crate::checkpoint::{Loaded, events};
+use crate::checkpoint::{Loaded, ModelArgs, events};
 use crate::context::Context;
+use crate::device;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
@@ -11,19 +12,26 @@ use crucible_core::embeddings::{Embeddings, TENSOR, npy_header};
 use safetensors::tensor::{Dtype, TensorView};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model: a checkpoint_final.safetensors
-    #[arg(long, value_name = "FILE")]
+    /// The model: a checkpoint_final.safetensors, or a folder of a sentence-transformers or model2vec model
+    #[arg(long, value_name = "FILE|DIR")]
     pub checkpoint: PathBuf,
+    /// How it is read.
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// The events to embed (.jsonl, also .gz or .zst)
     #[arg(long, value_name = "FILE")]
     pub events: PathBuf,
     /// X.npy or X.safetensors: unit vectors, one row an event; their ids go to X_ids.jsonl
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
+    /// Says how long each part took
+    #[arg(long, hide = true)]
+    pub timings: bool,
 }
 
 /// What is written.
@@ -47,9 +55,19 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     output::check_writable(&args.output)?;
     output::check_writable(&ids_path)?;
 
-    let (loaded, events) = rayon::join(|| Loaded::read(&args.checkpoint), || events(&args.events));
+    let clock = Instant::now();
+    let (loaded, events) = rayon::join(|| Loaded::read(&args.checkpoint, &args.model), || events(&args.events));
     let (loaded, events) = (loaded?, events?);
-    let embeddings = loaded.embed(ctx.global.device.as_deref(), &events)?;
+    let read = clock.elapsed();
+    let clock = Instant::now();
+    let corpus = loaded.tokenise(&events)?;
+    let tokenised = clock.elapsed();
+    let clock = Instant::now();
+    let (embeddings, _) = device::embed(ctx.global.device.as_deref(), &loaded.model, &corpus)?;
+    if args.timings {
+        let [read, tokenised, embedded] = [read, tokenised, clock.elapsed()].map(|part| part.as_secs_f64());
+        ctx.reporter.note(format!("seconds: {read:.4} to read, {tokenised:.4} to tokenise, {embedded:.4} to embed"));
+    }
     let zeros = embeddings.vectors.chunks(embeddings.dim).filter(|row| row.iter().all(|x| *x == 0.0)).count();
     if zeros > 0 {
         ctx.reporter.warn(format!("{zeros} events have a zero vector: none of their words is known to the model"));

@@ -2,7 +2,7 @@
 
 mod guarded;
 
-use crate::checkpoint::Loaded;
+use crate::checkpoint::{Loaded, ModelArgs};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
@@ -21,9 +21,12 @@ use std::time::Instant;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model: a checkpoint_final.safetensors
-    #[arg(long, value_name = "FILE")]
+    /// The model: a checkpoint_final.safetensors, or a folder of a sentence-transformers or model2vec model
+    #[arg(long, value_name = "FILE|DIR")]
     pub checkpoint: PathBuf,
+    /// How it is read.
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// The bundles to score it on (.jsonl, also .gz or .zst)
     #[arg(long, value_name = "FILE")]
     pub eval_set: PathBuf,
@@ -83,7 +86,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let settings = baseline.as_ref().map(|_| guarded::settings(args, ctx)).transpose()?;
     let mut stopped = false;
 
-    let (loaded, set) = rayon::join(|| Loaded::read(&args.checkpoint), || EvalSet::read(&args.eval_set));
+    let (loaded, set) = rayon::join(|| Loaded::read(&args.checkpoint, &args.model), || EvalSet::read(&args.eval_set));
     let (eval_set, loaded) = (set?, loaded?);
     let read = started.elapsed();
 
@@ -104,7 +107,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let tokenised = clock.elapsed();
     let clock = Instant::now();
     let backend = device::asked_for(ctx.global.device.as_deref())?;
-    let embeddings = device::embed_with(backend.as_ref(), &loaded.checkpoint.encoder, &corpus)?;
+    let embeddings = device::embed_with(backend.as_ref(), &loaded.model, &corpus)?;
     let embedded = clock.elapsed();
 
     let clock = Instant::now();

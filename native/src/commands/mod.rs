@@ -22,6 +22,7 @@ pub mod demo;
 pub mod devices;
 pub mod embed;
 pub mod eval;
+pub mod export;
 pub mod guardrail;
 pub mod import;
 pub mod init;
@@ -81,6 +82,9 @@ pub enum Command {
     Mine(mine::Args),
     /// Write a model's vectors of events
     Embed(embed::Args),
+    /// Write what other programs read
+    #[command(subcommand)]
+    Export(export::Action),
     /// Merge, split, count and filter pools of hard bundles
     #[command(subcommand)]
     Pool(pool::Action),
@@ -114,7 +118,7 @@ impl Command {
             Self::Compare(_) | Self::Power(_) | Self::Import(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => {
                 false
             }
-            Self::Report(_) => false,
+            Self::Export(_) | Self::Report(_) => false,
             Self::Serve(_) | Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
@@ -142,6 +146,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Probe(args) => probe::run(&args, ctx),
         Command::Mine(args) => mine::run(&args, ctx),
         Command::Embed(args) => embed::run(&args, ctx),
+        Command::Export(action) => export::run(&action, ctx),
         Command::Pool(action) => pool::run(&action, ctx),
         Command::Report(args) => report::run(&args, ctx),
         Command::Capsule(action) => capsule::run(&action, ctx),

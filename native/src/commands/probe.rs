@@ -1,6 +1,6 @@
 //! `crucible probe`: can senses be told from a model's vectors?
 
-use crate::checkpoint::{Loaded, events};
+use crate::checkpoint::{Loaded, ModelArgs, events};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -15,9 +15,12 @@ use std::path::PathBuf;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model: a checkpoint_final.safetensors
-    #[arg(long, value_name = "FILE")]
+    /// The model: a checkpoint_final.safetensors, or a folder of a sentence-transformers or model2vec model
+    #[arg(long, value_name = "FILE|DIR")]
     pub checkpoint: PathBuf,
+    /// How it is read.
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// Events whose senses are known
     #[arg(long, value_name = "FILE")]
     pub train_events: PathBuf,
@@ -35,7 +38,7 @@ pub struct Args {
 /// Inputs that can't be read or used, and events of which none can be probed (exit status 3).
 pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let read = || rayon::join(|| events(&args.train_events), || events(&args.test_events));
-    let (loaded, (train, test)) = rayon::join(|| Loaded::read(&args.checkpoint), read);
+    let (loaded, (train, test)) = rayon::join(|| Loaded::read(&args.checkpoint, &args.model), read);
     let (loaded, train, test) = (loaded?, train?, test?);
     let again = repeated(&train, &test);
     if again > 0 {

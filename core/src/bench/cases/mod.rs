@@ -5,6 +5,7 @@ mod peaks;
 mod pooling;
 mod products;
 mod search;
+mod transformer;
 
 use super::case::{Case, Size};
 use crate::rng::Stream;
@@ -19,6 +20,7 @@ pub fn cases(name: &str, size: Size) -> Vec<fn(Size) -> Case> {
         peaks::cases(name),
         products::cases(name, size),
         search::cases(name),
+        transformer::cases(name),
     ];
     tables.into_iter().flatten().collect()
 }

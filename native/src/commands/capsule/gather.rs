@@ -44,7 +44,7 @@ impl Run {
     pub(super) fn read(dir: &Path, ctx: &Context) -> CliResult<Self> {
         refuse_unfinished(dir)?;
         let config = config_of(&dir.join(CONFIG))?;
-        let Loaded { checkpoint, hash } = Loaded::read(&dir.join(CHECKPOINT))?;
+        let Loaded { model: checkpoint, hash } = Loaded::own(&dir.join(CHECKPOINT))?;
         let mut run = Self {
             files: BTreeMap::new(),
             checkpoint: CheckpointRecord {

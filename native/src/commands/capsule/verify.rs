@@ -1,15 +1,16 @@
 //! `crucible capsule verify`.
 
-use super::unpack::Folder;
 use super::{Source, archive, config_of, gather, rerun};
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::new_folder::NewFolder;
 use crate::signals::Stop;
 use crate::{io, scoreboards, table};
 use crucible_core::capsule::{CHECKPOINT, CONFIG, FileKind, FileRecord, Metadata, Report};
 use crucible_core::data::BundleSet;
+use crucible_core::encoder::Checkpoint;
 use crucible_core::eval::{self, Score};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -44,7 +45,7 @@ pub struct Args {
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let stop = Stop::listen()?;
     let (file, signature) = args.source.open(ctx)?;
-    let mut folder = Folder::passing()?;
+    let mut folder = NewFolder::passing()?;
     let metadata = archive::read(&args.source.capsule, file, args.source.limits(), &mut folder, &stop)?;
     let mut report = Report::new();
     if let Some(signature) = &signature {
@@ -60,14 +61,14 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     // Before the long part: what is missing is said at once.
     let bundles = || rerun::bundles_of(&metadata, args.bundles.as_deref(), dir, args.source.max_bytes);
     let given = args.rerun.then(bundles).transpose()?;
-    let loaded = Loaded::read(&dir.join(CHECKPOINT));
+    let loaded = Loaded::own(&dir.join(CHECKPOINT));
     let config = config_of(&dir.join(CONFIG));
     match &loaded {
-        Ok(loaded) => report.checkpoint(&metadata, &loaded.checkpoint),
+        Ok(loaded) => report.checkpoint(&metadata, &loaded.model),
         Err(e) => report.add("checkpoint", Some(CHECKPOINT), Err(inside(e, dir))),
     }
     match (&config, &loaded) {
-        (Ok(config), Ok(loaded)) => report.config(config, &loaded.checkpoint),
+        (Ok(config), Ok(loaded)) => report.config(config, &loaded.model),
         (Ok(_), Err(_)) => {}
         (Err(e), _) => report.add("config", Some(CONFIG), Err(inside(e, dir))),
     }
@@ -77,7 +78,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     if let Some(set) = given {
         match (config, loaded) {
             (Ok(config), Ok(loaded)) => {
-                rerun::rerun(&metadata, config, &loaded.checkpoint, set, dir, &stop, ctx, &mut report)?;
+                rerun::rerun(&metadata, config, &loaded.model, set, dir, &stop, ctx, &mut report)?;
             }
             _ => report.add("rerun", None, Err("there is nothing to train again from".to_owned())),
         }
@@ -117,7 +118,7 @@ impl Contents<'_> {
     }
 
     /// Eval sets, scoreboards and items against each other.
-    fn evaluations(&self, loaded: Option<&Loaded>, report: &mut Report) -> CliResult<()> {
+    fn evaluations(&self, loaded: Option<&Loaded<Checkpoint>>, report: &mut Report) -> CliResult<()> {
         let mut sets = BTreeMap::new();
         for file in self.metadata.of_kind(FileKind::Eval) {
             match self.set(file) {

@@ -1,5 +1,6 @@
 //! Flags of `crucible mine`, and what they mean.
 
+use crate::checkpoint::ModelArgs;
 use crate::error::{CliError, CliResult};
 use crate::output;
 use crate::vectors::{Source, ids_beside};
@@ -20,8 +21,11 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     /// The model that ranks confusers and scores lineups; further ones score the same lineups, and agreement is recorded
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["use_embeddings", "embeddings"])]
+    #[arg(long, value_name = "FILE|DIR", conflicts_with_all = ["use_embeddings", "embeddings"])]
     pub checkpoint: Vec<PathBuf>,
+    /// How folders among them are read.
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// Ranks and scores with the events' own `embedding`s
     #[arg(long, visible_alias = "own-embeddings", conflicts_with = "embeddings")]
     pub use_embeddings: bool,
@@ -256,7 +260,9 @@ impl Args {
                 let ids = self.embedding_ids.clone().unwrap_or_else(|| ids_beside(vectors));
                 vec![Source::File { vectors: vectors.clone(), ids }]
             }
-            None if !self.checkpoint.is_empty() => self.checkpoint.iter().cloned().map(Source::Checkpoint).collect(),
+            None if !self.checkpoint.is_empty() => {
+                self.checkpoint.iter().map(|path| Source::Checkpoint(path.clone(), self.model.clone())).collect()
+            }
             None if self.use_embeddings => vec![Source::Own],
             None => vec![Source::Lexical],
         }

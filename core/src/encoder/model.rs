@@ -1,0 +1,53 @@
+//! Whatever `--checkpoint` may name.
+
+use super::{Checkpoint, Corpus, Encoder, EncoderError, FolderModel};
+use crate::backend::{Backend, BackendError};
+use crate::data::Event;
+use crate::embeddings::Embeddings;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A model of any family.
+pub enum Model {
+    /// One that Crucible trained.
+    Own(Box<Checkpoint>),
+    /// One from elsewhere.
+    Folder(Box<FolderModel>),
+}
+
+impl Encoder for Model {
+    fn dim(&self) -> usize {
+        match self {
+            Self::Own(model) => model.dim(),
+            Self::Folder(model) => model.dim(),
+        }
+    }
+
+    fn tokenise(&self, events: &[Event]) -> Result<Corpus, EncoderError> {
+        match self {
+            Self::Own(model) => model.tokenise(events),
+            Self::Folder(model) => model.tokenise(events),
+        }
+    }
+
+    fn embed(&self, corpus: &Corpus) -> Embeddings {
+        match self {
+            Self::Own(model) => Encoder::embed(&**model, corpus),
+            Self::Folder(model) => model.embed(corpus),
+        }
+    }
+
+    async fn embed_on<B: Backend>(&self, backend: &B, corpus: &Corpus) -> Result<Embeddings, BackendError> {
+        match self {
+            Self::Own(model) => model.embed_on(backend, corpus).await,
+            Self::Folder(model) => model.embed_on(backend, corpus).await,
+        }
+    }
+
+    fn conditions(&self) -> Result<BTreeMap<String, Value>, EncoderError> {
+        match self {
+            Self::Own(model) => model.conditions(),
+            Self::Folder(model) => model.conditions(),
+        }
+    }
+}
