@@ -13,6 +13,7 @@ mod config;
 mod devices;
 mod docs;
 mod eval;
+mod examples;
 mod faults;
 mod folders;
 mod global;

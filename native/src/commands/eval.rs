@@ -12,7 +12,8 @@ use crate::training::describe;
 use crate::{device, output, scoreboards, table, webhook};
 use crucible_core::estimate::Interval;
 use crucible_core::eval::{
-    self, BaselineComparison, Change, Item, REGRESSION_THRESHOLD, SEED, Scoreboard, Summary, VERSION,
+    self, BaselineComparison, Chance, ChanceLevel, Change, Item, REGRESSION_THRESHOLD, SEED, Scoreboard, Summary,
+    VERSION,
 };
 use crucible_core::guardrails::{Finding, Level, fingerprint};
 use model::Embedded;
@@ -303,11 +304,28 @@ fn text(board: &Scoreboard) -> String {
     for warning in &sanity.warnings {
         let _ = writeln!(text, "  ! {}", warning.message);
     }
+    text += &against_guessing(&sanity.chance);
     for passed_over in &board.overrides {
         let by = &passed_over.acknowledged_by;
         let _ = writeln!(text, "  ! {} was passed over by {by}: {}", passed_over.id, passed_over.message);
     }
     text
+}
+
+/// The one verdict that needs no other model.
+fn against_guessing(chance: &Chance) -> String {
+    let tiers = chance.by_tier.iter().map(|(tier, level)| (tier.name(), level));
+    let known = [("overall", &chance.overall)].into_iter().chain(tiers).filter(|(_, level)| level.level.is_some());
+    let (no_better, better): (Vec<_>, Vec<_>) = known.partition(|(_, level)| level.at_chance);
+    let names = |list: Vec<(&'static str, &ChanceLevel)>| list.iter().map(|l| l.0).collect::<Vec<_>>().join(", ");
+    match (better.is_empty(), no_better.is_empty()) {
+        (true, true) => String::new(),
+        (false, true) => "Verdict: better than guessing everywhere.\n".to_owned(),
+        (true, false) => "Verdict: nowhere better than guessing.\n".to_owned(),
+        (false, false) => {
+            format!("Verdict: better than guessing on {}; not on {}.\n", names(better), names(no_better))
+        }
+    }
 }
 
 fn short(number: Option<f64>, digits: usize) -> String {
