@@ -4,16 +4,26 @@
 //! [`triplets`] bundles of anchors with positives and negatives. What comes out goes through the readers of Crucible's own
 //! files, so it holds to the same rules.
 
+mod beir;
 mod labelled;
 mod rows;
 mod triplets;
 
+pub use beir::{BeirBundles, BeirReport, BeirText, Judgement, Negatives, Pool};
+pub use beir::{beir_bundles, read_judgements, stream_texts};
 pub use labelled::Labels;
 pub use rows::{Row, RowFormat, read_rows};
 pub use triplets::{Triplets, triplets};
 
 use crate::lexical::hash;
 use serde_json::Value;
+
+/// The field of an event that holds a query's own id, behind which `event_id` has more.
+pub(crate) const QUERY_ID: &str = "query_id";
+/// The same of a document.
+pub(crate) const CORPUS_ID: &str = "corpus_id";
+/// The field of a bundle's metadata that holds how relevant the positive is.
+pub(crate) const RELEVANCE: &str = "relevance";
 
 /// An id that depends on nothing but what it names.
 fn id_of(parts: &[&str]) -> String {
