@@ -43,10 +43,11 @@ impl<'a> TripletColumns<'a> {
         let negatives = negatives.unwrap_or(least);
         let enough = |i: &usize| set.bundles[*i].negatives.len() >= negatives;
         let bundles: Vec<usize> = (0..set.bundles.len()).filter(enough).collect();
-        let names = ["anchor", "positive"].map(str::to_owned).into_iter().chain((1..=negatives).map(|i| match negatives {
-            1 => "negative".to_owned(),
-            _ => format!("negative_{i}"),
-        }));
+        let names =
+            ["anchor", "positive"].map(str::to_owned).into_iter().chain((1..=negatives).map(|i| match negatives {
+                1 => "negative".to_owned(),
+                _ => format!("negative_{i}"),
+            }));
         Self { names: names.collect(), negatives, left_out: set.bundles.len() - bundles.len(), set, bundles }
     }
 
@@ -174,11 +175,15 @@ mod tests {
     #[test]
     fn columns_come_back() {
         let set = set();
-        for (negatives, names) in
-            [(None, &["anchor", "positive", "negative_1", "negative_2"][..]), (Some(1), &["anchor", "positive", "negative"])]
-        {
+        for (negatives, names) in [
+            (None, &["anchor", "positive", "negative_1", "negative_2"][..]),
+            (Some(1), &["anchor", "positive", "negative"]),
+        ] {
             let columns = TripletColumns::new(&set, negatives);
-            assert_eq!((columns.names.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), columns.len()), (names, 2));
+            assert_eq!(
+                (columns.names.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), columns.len()),
+                (names, 2)
+            );
             let wanted = texts(&set, columns.negatives);
             let mut written = Vec::new();
             columns.write_json_lines(&mut written).expect("a Vec takes everything");

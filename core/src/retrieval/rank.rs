@@ -131,7 +131,8 @@ mod tests {
         let (queries, vectors) = (random(9, 1), random(51, 2));
         let mut plain = Run::default();
         for (q, id) in ids.iter().enumerate() {
-            let dot = |d: usize| queries.row(q).iter().zip(vectors.row(d)).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let dot =
+                |d: usize| queries.row(q).iter().zip(vectors.row(d)).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
             let all: Vec<(String, f64)> = documents.iter().enumerate().map(|(d, id)| (id.clone(), dot(d))).collect();
             let others = all.into_iter().filter(|(document, _)| document != id).collect();
             plain.queries.insert(id.clone(), others);
@@ -161,10 +162,15 @@ mod tests {
     #[test]
     fn lineups_are_ranked_as_the_eval_scores_them() {
         let line = |i: usize| {
-            let event = |id: usize, sense: &str| format!(r#"{{"event_id":"e{id}","sense":"{sense}","text":"t{id}","source":"cross_lemma"}}"#);
+            let event = |id: usize, sense: &str| {
+                format!(r#"{{"event_id":"e{id}","sense":"{sense}","text":"t{id}","source":"cross_lemma"}}"#)
+            };
             let negatives: Vec<String> = (2..5).map(|n| event(10 * i + n, "b#1")).collect();
             let (anchor, positive) = (event(10 * i, "a#1"), event(10 * i + 1, "a#1"));
-            format!(r#"{{"bundle_id":"b{i}","anchor":{anchor},"positive":{positive},"negatives":[{}]}}"#, negatives.join(","))
+            format!(
+                r#"{{"bundle_id":"b{i}","anchor":{anchor},"positive":{positive},"negatives":[{}]}}"#,
+                negatives.join(",")
+            )
         };
         let lines: Vec<String> = (0..40).map(line).collect();
         let set = crate::data::read_bundles(&mut lines.join("\n").as_bytes(), "f").expect("sound");

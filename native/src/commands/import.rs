@@ -12,9 +12,9 @@ use crate::exit::Exit;
 /// What to read.
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
-    /// Texts with labels (CSV, TSV or JSON Lines) to events
+    /// Texts with labels (CSV, TSV, JSON Lines or Parquet) to events
     Labelled(labelled::Args),
-    /// Anchors, positives and negatives of other libraries (JSON Lines, CSV, TSV) to bundles
+    /// Anchors, positives and negatives of other libraries (JSON Lines, CSV, TSV, Parquet) to bundles
     Triplets(triplets::Args),
     /// A BEIR folder (corpus, queries, relevances) to bundles
     Beir(beir::Args),

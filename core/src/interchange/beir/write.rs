@@ -70,7 +70,8 @@ impl BeirFolder {
             if query as usize == anchors.len() {
                 anchors.push(anchor);
             }
-            let relevance = bundle.metadata.extra.get(RELEVANCE).and_then(Value::as_i64).filter(|r| *r > 0).unwrap_or(1);
+            let relevance =
+                bundle.metadata.extra.get(RELEVANCE).and_then(Value::as_i64).filter(|r| *r > 0).unwrap_or(1);
             let documents = [(bundle.positive, relevance)].into_iter();
             for (index, relevance) in documents.chain(bundle.negatives.iter().map(|n| (n.event, 0))) {
                 let document = folder.corpus.add("document", document_id(event(index)), event(index)).map_err(named)?;
@@ -171,7 +172,11 @@ mod tests {
         let folder = |negatives, whole| BeirFolder::new(&set, negatives, whole).expect("sound");
         let plain = folder(false, false);
         assert_eq!(qrels(&plain), "a\tb\t3\nb\tc\t1\n");
-        assert_eq!((plain.counts(), plain.with_unnamed), ([2, 3, 2], 1), "c is of a's sense; b is no document for itself");
+        assert_eq!(
+            (plain.counts(), plain.with_unnamed),
+            ([2, 3, 2], 1),
+            "c is of a's sense; b is no document for itself"
+        );
         assert_eq!(qrels(&folder(true, false)), "a\tb\t3\na\tn\t0\nb\tc\t1\nb\tn\t0\n");
         let whole = folder(false, true);
         assert_eq!((qrels(&whole).as_str(), whole.with_unnamed), ("a\tb\t3\nb\tc\t1\na\tc\t1\n", 0));

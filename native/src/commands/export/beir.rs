@@ -74,7 +74,8 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         "judgements": judgements,
         "queries_with_unnamed": made.with_unnamed,
     });
-    let text = format!("{}: {queries} queries, {documents} documents, {judgements} judgements\n", args.output.display());
+    let text =
+        format!("{}: {queries} queries, {documents} documents, {judgements} judgements\n", args.output.display());
     ctx.print(&json, &text)?;
     Ok(Exit::Success)
 }
