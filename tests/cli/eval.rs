@@ -127,8 +127,6 @@ fn inputs_that_cannot_be_used() {
     for output in ["e.jsonl", "./m.safetensors"] {
         assert!(dir.run(&eval(&["--output", output])).failed(2).contains("would overwrite"));
     }
-    let parquet = dir.run(&eval(&["--output", "s.json", "--items", "s.parquet"]));
-    assert!(parquet.failed(2).contains("JSON Lines only"));
     let broken = dir.run(&eval(&["--output", "s.json", "--baseline-scoreboard", "e.jsonl"]));
     assert!(broken.failed(3).contains("is no scoreboard"), "{broken:?}");
     assert!(!dir.path().join("s.json").exists());

@@ -12,6 +12,7 @@ mod config;
 mod devices;
 mod docs;
 mod eval;
+mod exchange;
 mod faults;
 mod folders;
 mod global;
