@@ -160,5 +160,5 @@ fn vectors() {
     assert_eq!((json["rows"].as_u64(), json["dim"].as_u64()), (Some(40), Some(16)));
     let tensors = std::fs::read(dir.path().join("w.safetensors")).expect("is there");
     assert!(tensors.ends_with(&bytes[128..]));
-    assert!(dir.run(&[&args[..], &["v.csv"]].concat()).failed(2).contains(".npy or .safetensors"));
+    assert!(dir.run(&[&args[..], &["v.csv"]].concat()).failed(2).contains(".npy, .safetensors or .parquet"));
 }
