@@ -19,7 +19,7 @@ pub enum Action {
     /// Bundles as a BEIR folder (corpus, queries, relevances)
     Beir(beir::Args),
     /// A model's ranking as a TREC run, with relevances
-    Trec(trec::Args),
+    Trec(Box<trec::Args>),
 }
 
 /// Runs one of them.
