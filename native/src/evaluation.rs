@@ -3,12 +3,15 @@
 use crate::checkpoint::Loaded;
 use crate::error::{CliError, CliResult};
 use crate::output::{self, AtomicFile};
+use crate::vectors::Source;
 use crate::{clock, device, io, parquet_file, scoreboards};
 use crucible_core::backend::gpu::GpuBackend;
-use crucible_core::data::{BundleSet, read_bundles};
+use crucible_core::data::{BundleSet, Event, read_bundles};
 use crucible_core::embeddings::Embeddings;
 use crucible_core::encoder::Encoder;
 use crucible_core::eval::{self, EvalHeader, Inputs, Item, SEED, Scoreboard, VERSION};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// An eval set and the SHA-256 of its file.
@@ -19,6 +22,8 @@ pub struct EvalSet {
     pub set: BundleSet,
     /// SHA-256 of its bytes.
     pub hash: [u8; 32],
+    /// Its events with ready vectors from elsewhere, where there are such.
+    ready: Option<Vec<Event>>,
 }
 
 impl EvalSet {
@@ -30,7 +35,22 @@ impl EvalSet {
         let mut file = io::open_hashed(path)?;
         let name = path.display().to_string();
         let set = read_bundles(file.reader(), &name)?;
-        Ok(Self { path: name, set, hash: file.sha256()? })
+        Ok(Self { path: name, set, hash: file.sha256()?, ready: None })
+    }
+
+    /// Takes ready vectors of its events from `source`; what a scoreboard says of the set stays the same.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn with_vectors(mut self, source: Option<&Source>) -> CliResult<Self> {
+        self.ready = source.map(|source| source.given_to(Path::new(&self.path), &self.set.events)).transpose()?;
+        Ok(self)
+    }
+
+    /// What a model embeds.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        self.ready.as_deref().unwrap_or(&self.set.events)
     }
 
     /// What a scoreboard says of it.
@@ -40,23 +60,42 @@ impl EvalSet {
     }
 }
 
-/// Scores vectors of an eval set's events. `named` is how the scoreboard names the model that they are of.
+/// What a scoreboard says of the model whose vectors are scored.
+pub struct Scored {
+    /// How it is named.
+    pub path: String,
+    /// SHA-256 of what makes its numbers.
+    pub hash: String,
+    /// What else may change them.
+    pub conditions: BTreeMap<String, Value>,
+}
+
+impl Scored {
+    /// A model that was read.
+    ///
+    /// # Errors
+    /// Its tokenizer has no text form.
+    pub fn model(loaded: &Loaded<impl Encoder>, named: &str) -> CliResult<Self> {
+        Ok(Self { path: named.to_owned(), hash: loaded.hash.clone(), conditions: loaded.conditions()? })
+    }
+}
+
+/// Scores a model's vectors of an eval set's events.
 ///
 /// # Errors
 /// A device that fails.
 pub fn scored<'a>(
     set: &'a BundleSet,
     eval_header: EvalHeader,
-    loaded: &Loaded<impl Encoder>,
-    named: &str,
+    model: Scored,
     embeddings: &Embeddings,
     backend: Option<&GpuBackend>,
 ) -> CliResult<(Scoreboard, Vec<Item<'a>>)> {
     let scores = device::score(backend, set, embeddings)?;
     let inputs = Inputs {
         eval_header,
-        checkpoint: eval::Checkpoint { path: named.to_owned(), hash: loaded.hash.clone() },
-        model_conditions: loaded.conditions()?,
+        checkpoint: eval::Checkpoint { path: model.path, hash: model.hash },
+        model_conditions: model.conditions,
         timestamp: clock::now(),
         device: device::name(backend),
     };
@@ -91,9 +130,9 @@ pub fn evaluate(
     backend: Option<&GpuBackend>,
     output: &Path,
 ) -> CliResult<()> {
-    let set = &eval_set.set;
-    let corpus = loaded.tokenise(&set.events)?;
+    let corpus = loaded.tokenise(eval_set.events())?;
     let embeddings = device::embed_with(backend, &loaded.model, &corpus)?;
-    let (board, items) = scored(set, eval_set.header(SEED, VERSION), loaded, named, &embeddings, backend)?;
+    let header = eval_set.header(SEED, VERSION);
+    let (board, items) = scored(&eval_set.set, header, Scored::model(loaded, named)?, &embeddings, backend)?;
     write(&board, output, &items, &scoreboards::items_beside(output))
 }

@@ -9,14 +9,15 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
+use crate::vectors::Source;
 use crate::{device, guards, huge_pages, io, output, webhook};
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::GpuBackend;
-use crucible_core::config::{self, Config, Precision};
+use crucible_core::config::{self, Config, ModelKind, Precision};
 use crucible_core::curriculum::exposure::{self, CellExposure, RunExposures};
 use crucible_core::curriculum::{CELL_NAMES, CELLS};
 use crucible_core::data::{BundleSet, content_hash, hex};
-use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
+use crucible_core::encoder::{Checkpoint, Corpus, CorpusBuilder, EncoderError, StaticEncoder, Tokenizer};
 use crucible_core::guardrails::{self, Finding, Level, Report};
 use crucible_core::train::{
     DeviceTrainee, Engine, Metrics, Observer, Optimizer, Outcome, State, TrainError, train, train_on,
@@ -48,9 +49,9 @@ const WRITTEN: [&str; 7] =
 pub struct Inputs {
     /// The bundles.
     pub set: BundleSet,
-    /// The tokenizer, trained on their texts or given.
-    pub tokenizer: Tokenizer,
-    /// The events' tokens.
+    /// The tokenizer, trained on their texts or given; none for an adapter.
+    pub tokenizer: Option<Tokenizer>,
+    /// The events' tokens, or their ready vectors.
     pub corpus: Corpus,
     content: String,
 }
@@ -62,6 +63,9 @@ impl Inputs {
     /// A tokenizer file that can't be used.
     pub fn prepare(set: BundleSet, config: &Config) -> CliResult<Self> {
         let data = |e: crucible_core::encoder::EncoderError| CliError::new(Exit::Data, e.to_string());
+        if config.model.kind == ModelKind::Adapter {
+            return Self::of_vectors(set, config);
+        }
         let tokenizer = match &config.model.tokenizer_file {
             Some(path) => Tokenizer::from_json(&io::read_text(Path::new(path), MAX_TOKENIZER_BYTES)?)
                 .map_err(|e| CliError::new(Exit::Data, format!("{path}: {e}")))?,
@@ -74,7 +78,19 @@ impl Inputs {
         let corpus =
             Corpus::build(&tokenizer, &set.events, config.model.span_window, config.model.max_tokens).map_err(data)?;
         let content = content_hash(&set);
-        Ok(Self { set, tokenizer, corpus, content })
+        Ok(Self { set, tokenizer: Some(tokenizer), corpus, content })
+    }
+
+    /// For an adapter, which reads ready vectors and no texts.
+    fn of_vectors(mut set: BundleSet, config: &Config) -> CliResult<Self> {
+        if let Some(source) = ready(config) {
+            let named = config.data.bundles.clone().unwrap_or_default();
+            set.events = source.given_to(Path::new(&named), &set.events)?;
+        }
+        let mut corpus = CorpusBuilder::of_ready(config.model.embedding_dim);
+        corpus.extend(&set.events).map_err(no_vectors)?;
+        let (corpus, content) = (corpus.finish(), content_hash(&set));
+        Ok(Self { corpus, set, tokenizer: None, content })
     }
 
     /// What a resume state must belong to: settings that decide numbers, data, seed, program.
@@ -88,6 +104,28 @@ impl Inputs {
         let text = format!("{}\n{}\n{seed}\n{}", config::to_yaml(&decides), self.content, env!("CARGO_PKG_VERSION"));
         hex(&Sha256::digest(text.as_bytes()))
     }
+}
+
+/// Where an adapter's vectors come from, if not from the events themselves.
+#[must_use]
+pub fn ready(config: &Config) -> Option<Source> {
+    Source::of_config(&config.data).filter(|_| config.model.kind == ModelKind::Adapter)
+}
+
+/// Events that an adapter can't read, and what to do.
+fn no_vectors(error: EncoderError) -> CliError {
+    let advice = match &error {
+        EncoderError::VectorWidth { found, .. } => format!(
+            "give the width of the vectors: --model.embedding_dim {found}, and --model.hidden_dim {found} where \
+             model.residual is on"
+        ),
+        _ => {
+            "bundles keep the vectors of their events: `crucible bundle` of events with an `embedding`, or name a file \
+              of vectors with --embeddings (data.embeddings)"
+                .to_owned()
+        }
+    };
+    CliError::new(Exit::Data, error.to_string()).advise(advice)
 }
 
 /// How one run ended.
@@ -223,12 +261,13 @@ pub fn run_seed_on(
     }
     let device_name = device::name(backend.as_ref());
     let run_id = inputs.run_id(config, seed);
-    let vocab = inputs.tokenizer.vocab_size();
+    let vocab = inputs.tokenizer.as_ref().map_or(0, Tokenizer::vocab_size);
     let unusable = |e: crucible_core::encoder::EncoderError| CliError::usage(e.to_string());
     let state_path = dir.join(STATE);
     let mut state = if resume && state_path.exists() {
         let bytes = io::read_bytes(&state_path, MAX_STATE_BYTES)?;
-        let empty = StaticEncoder::zeros(&config.model, vocab).map_err(unusable)?;
+        let mut empty = StaticEncoder::zeros(&config.model, vocab).map_err(unusable)?;
+        empty.take_ready(&inputs.corpus);
         State::from_bytes(&bytes, &run_id, State::new(empty, &config.guardrails))
             .map_err(|e| CliError::usage(format!("{}: {e}", state_path.display())))?
     } else {
@@ -319,7 +358,8 @@ pub fn run_seed_on(
 }
 
 fn checkpoint(encoder: StaticEncoder, step: u64, inputs: &Inputs, seed: u64) -> CliResult<Vec<u8>> {
-    let tokenizer = Tokenizer::from_json(&inputs.tokenizer.to_json().map_err(internal)?).map_err(internal)?;
+    let copied = |tokenizer: &Tokenizer| Tokenizer::from_json(&tokenizer.to_json()?);
+    let tokenizer = inputs.tokenizer.as_ref().map(copied).transpose().map_err(internal)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     Checkpoint { encoder, tokenizer, step, seed, version }.to_bytes().map_err(internal)
 }

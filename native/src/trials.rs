@@ -215,7 +215,7 @@ impl<'a> Runner<'a> {
         for (board, path) in owed {
             output::remove_leftovers(&board)?;
             output::remove_leftovers(&crate::scoreboards::items_beside(&board))?;
-            let set = self.eval_set(path)?;
+            let set = self.eval_set(path, config)?;
             evaluation::evaluate(&set, &loaded, &named, backend.as_ref(), &board)?;
         }
         Ok(())
@@ -239,8 +239,8 @@ impl<'a> Runner<'a> {
         cached(&self.found, &key, || Ok(training::find_before(config, &inputs.set, self.ctx)))
     }
 
-    fn eval_set(&self, path: &str) -> CliResult<Arc<EvalSet>> {
-        cached(&self.evals, path, || EvalSet::read(Path::new(path)))
+    fn eval_set(&self, path: &str, config: &Config) -> CliResult<Arc<EvalSet>> {
+        cached(&self.evals, path, || EvalSet::read(Path::new(path))?.with_vectors(training::ready(config).as_ref()))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::io;
 use crucible_core::bundles::Similarity;
+use crucible_core::config;
 use crucible_core::data::{Event, Fault, Faults, hex, read_ids};
 use crucible_core::embeddings::{Embeddings, RowFault, UnitRows, VectorFile, row_fault};
 use crucible_core::parallel;
@@ -62,10 +63,7 @@ impl VectorArgs {
     pub fn source(&self) -> Source {
         match (&self.checkpoint, &self.embeddings) {
             (Some(path), _) => Source::Checkpoint(path.clone(), self.model.clone()),
-            (_, Some(vectors)) => {
-                let ids = self.embedding_ids.clone().unwrap_or_else(|| ids_beside(vectors));
-                Source::File { vectors: vectors.clone(), ids }
-            }
+            (_, Some(vectors)) => Source::file(vectors, self.embedding_ids.as_deref()),
             _ if self.use_embeddings => Source::Own,
             _ => Source::Lexical,
         }
@@ -170,6 +168,15 @@ impl Vectors {
         }
     }
 
+    /// All of them; nothing where words decide or the rows stay in their file.
+    #[must_use]
+    pub fn into_memory(self) -> Embeddings {
+        match self.held {
+            Held::Memory(embeddings) => embeddings,
+            Held::Nothing | Held::Mapped(_) => Embeddings::default(),
+        }
+    }
+
     /// What ranks with them.
     #[must_use]
     pub fn similarity(&self) -> Similarity<'_> {
@@ -178,6 +185,36 @@ impl Vectors {
 }
 
 impl Source {
+    /// A file of ready vectors, with its ids where they are said to be or beside it.
+    #[must_use]
+    pub fn file(vectors: &Path, ids: Option<&Path>) -> Self {
+        Self::File { vectors: vectors.to_owned(), ids: ids.map_or_else(|| ids_beside(vectors), Path::to_owned) }
+    }
+
+    /// What a configuration names for an adapter; nothing where the events' own vectors count.
+    #[must_use]
+    pub fn of_config(data: &config::Data) -> Option<Self> {
+        let vectors = data.embeddings.as_ref()?;
+        Some(Self::file(Path::new(vectors), data.embedding_ids.as_deref().map(Path::new)))
+    }
+
+    /// Copies of `events` with these vectors as their own.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn given_to(&self, events_path: &Path, events: &[Event]) -> CliResult<Vec<Event>> {
+        let vectors = self.load(None, events_path, events, Access::Memory)?;
+        let mut events = events.to_vec();
+        if let Some(rows) = vectors.rows() {
+            for (number, event) in events.iter_mut().enumerate() {
+                let mut row = vec![0.0; rows.dim()];
+                rows.row_to(number, &mut row);
+                event.embedding = Some(row);
+            }
+        }
+        Ok(events)
+    }
+
     /// The files that it reads besides the events, each with its flag: no output may overwrite them.
     #[must_use]
     pub fn files(&self) -> Vec<(&'static str, &Path)> {

@@ -178,7 +178,7 @@ fn a_ready_tokenizer_is_taken_from_the_checkpoint() {
     let dir = trained();
     let bytes = std::fs::read(dir.path().join("run").join(CHECKPOINT)).expect("reads");
     let checkpoint = crucible_core::encoder::Checkpoint::from_bytes(&bytes).expect("a checkpoint");
-    dir.file("t.json", &checkpoint.tokenizer.to_json().expect("JSON"));
+    dir.file("t.json", &checkpoint.tokenizer.expect("static").to_json().expect("JSON"));
     dir.run(&["train", "--output-dir", "r2", "--device", "cpu", "--model.tokenizer_file", "t.json"]).ok();
     dir.run(&["capsule", "pack", "r2", "-o", "c.tar.zst", "--include-bundles"]).ok();
     std::fs::remove_file(dir.path().join("t.json")).expect("removes");

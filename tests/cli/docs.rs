@@ -1,7 +1,7 @@
 //! Documents that are generated from the program are as it would write them now.
 
 mod licensing;
-mod links;
+pub(crate) mod links;
 mod quickstart;
 mod schemas;
 

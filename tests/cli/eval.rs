@@ -41,7 +41,7 @@ pub(crate) fn checkpoint(seed: u64) -> Vec<u8> {
     let config = Model { embedding_dim: 16, hidden_dim: 16, vocab_size: 200, ..Model::default() };
     let vocab = tokenizer.vocab_size();
     let encoder = StaticEncoder::init(&config, vocab, &Corpus::default(), seed).expect("fits");
-    let checkpoint = Checkpoint { encoder, tokenizer, step: 0, seed, version: "0".to_owned() };
+    let checkpoint = Checkpoint { encoder, tokenizer: Some(tokenizer), step: 0, seed, version: "0".to_owned() };
     checkpoint.to_bytes().expect("writes")
 }
 

@@ -28,8 +28,7 @@ fn prepared() -> Dir {
     let texts: Vec<String> =
         events(0, 60).iter().map(|e| serde_json::from_str::<Value>(e).expect("JSON")["text"].to_string()).collect();
     let text = |i: usize| -> String { serde_json::from_str(&texts[i]).expect("a text") };
-    let corpus =
-        |i: usize| json!({"_id": format!("{i}"), "title": if i % 5 == 0 { "bank" } else { "" }, "text": text(i)});
+    let corpus = |i: usize| json!({"_id": format!("{i}"), "title": if i.is_multiple_of(5) { "bank" } else { "" }, "text": text(i)});
     dir.file("beir/corpus.jsonl", &(4..60).map(|i| format!("{}\n", corpus(i))).collect::<String>());
     let query = |i: usize| json!({"_id": format!("{i}"), "text": text(i), "metadata": {}});
     dir.file("beir/queries.jsonl", &(0..5).map(|i| format!("{}\n", query(i))).collect::<String>());

@@ -172,7 +172,7 @@ fn flat(dir: &Dir) -> Vec<String> {
     };
     let mut encoder = StaticEncoder::init(&config, tokenizer.vocab_size(), &Corpus::default(), 1).expect("fits");
     encoder.layers[0].weight.iter_mut().zip(0..).for_each(|(w, i)| *w += 0.01 * (i % 7) as f32);
-    let checkpoint = Checkpoint { encoder, tokenizer, step: 0, seed: 1, version: "0".to_owned() };
+    let checkpoint = Checkpoint { encoder, tokenizer: Some(tokenizer), step: 0, seed: 1, version: "0".to_owned() };
     std::fs::write(dir.path().join("flat.safetensors"), checkpoint.to_bytes().expect("writes")).expect("writes");
     let word = |i: usize| ["bank by the river", "the bat", "night number 7 by the ball", "money"][i % 4];
     (0..40).map(|i| format!("{} {i}", word(i))).collect()

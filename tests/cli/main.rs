@@ -1,5 +1,6 @@
 //! Runs the program as a user does: arguments, files and environment in; exit status, output and files out.
 
+mod adapter;
 mod bench;
 mod bundle;
 mod capsule;
@@ -12,6 +13,7 @@ mod config;
 mod devices;
 mod docs;
 mod eval;
+mod examples;
 mod exchange;
 mod faults;
 mod folders;

@@ -303,7 +303,7 @@ fn trained(config: &Model) -> (Checkpoint, Vec<Event>) {
     for layer in &mut encoder.layers {
         layer.weight.iter_mut().chain(&mut layer.bias).for_each(|x| *x += stream.symmetric(0.3));
     }
-    (Checkpoint { encoder, tokenizer, step: 1, seed: 5, version: "0".to_owned() }, events)
+    (Checkpoint { encoder, tokenizer: Some(tokenizer), step: 1, seed: 5, version: "0".to_owned() }, events)
 }
 
 fn flat() -> Model {

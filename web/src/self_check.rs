@@ -129,7 +129,7 @@ fn checkpoint() -> Result<Checkpoint, EvaluationError> {
     let mut stream = Stream::new(1, "self-check", 1);
     let layers = encoder.layers.iter_mut().flat_map(|layer| layer.weight.iter_mut().chain(&mut layer.bias));
     layers.chain(&mut encoder.span_weights).for_each(|x| *x += stream.symmetric(0.2));
-    Ok(Checkpoint { encoder, tokenizer, step: 0, seed: 1, version: String::new() })
+    Ok(Checkpoint { encoder, tokenizer: Some(tokenizer), step: 0, seed: 1, version: String::new() })
 }
 
 /// Texts against each other; the word from character 4 on is marked in each.

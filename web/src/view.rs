@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::session::{Baseline, BaselineItems, EvalSet, Model, Outcome};
 use crucible_core::data::{Event, NegativeSource, Pool, Tier};
+use crucible_core::encoder::Tokenizer;
 use crucible_core::eval::{Item, Score, Scoreboard};
 use crucible_core::stats::{Comparison, PairedChange};
 use serde::Serialize;
@@ -37,7 +38,7 @@ pub enum Loaded {
         /// Numbers a vector.
         dim: usize,
         /// Pieces of the tokenizer.
-        vocabulary: usize,
+        vocabulary: Option<usize>,
         /// Training steps behind it.
         step: u64,
         /// The seed it was trained with, as text: a page's numbers don't hold all of them.
@@ -93,7 +94,7 @@ pub(crate) fn model(model: &Model) -> Loaded {
         hash: hash.clone(),
         bytes: *bytes,
         dim: checkpoint.encoder.dim(),
-        vocabulary: checkpoint.tokenizer.vocab_size(),
+        vocabulary: checkpoint.tokenizer.as_ref().map(Tokenizer::vocab_size),
         step: checkpoint.step,
         seed: checkpoint.seed.to_string(),
     }

@@ -44,7 +44,7 @@ function showFailure(failure) {
 function describe(loaded) {
   switch (loaded.kind) {
     case "checkpoint":
-      return `${bytes(loaded.bytes)}, ${loaded.dim} dimensions, ${count(loaded.vocabulary)} pieces, step ${count(loaded.step)}, seed ${loaded.seed}`;
+      return `${bytes(loaded.bytes)}, ${loaded.dim} dimensions, ${loaded.vocabulary ? `${count(loaded.vocabulary)} pieces` : "on ready vectors"}, step ${count(loaded.step)}, seed ${loaded.seed}`;
     case "eval_set": {
       const tiers = loaded.tiers.filter((tier) => tier.count > 0).map(({ name, count: n }) => `${name} ${count(n)}`);
       return `${count(loaded.bundles)} bundles over ${count(loaded.events)} distinct events: ${tiers.join(", ")}`;

@@ -35,7 +35,7 @@ export type SelfCheck =
 
 export interface Count { name: string; count: number }
 export type Loaded =
-    | { kind: "checkpoint"; name: string; hash: string; bytes: number; dim: number; vocabulary: number; step: number; seed: string }
+    | { kind: "checkpoint"; name: string; hash: string; bytes: number; dim: number; vocabulary?: number; step: number; seed: string }
     | { kind: "eval_set"; id: number; name: string; fingerprint: string; bundles: number; events: number; tiers: Count[]; pools: Count[] }
     | { kind: "baseline"; id: number; name: string; checkpoint: string; eval_path: string; fingerprint: string; pass_rate: number | null }
     | { kind: "baseline_items"; id: number; name: string; items: number };

@@ -60,8 +60,9 @@ pub struct Config {
 impl Config {
     /// Paths of all files that are read, where they are set.
     pub fn input_paths_mut(&mut self) -> impl Iterator<Item = &mut String> {
-        let Data { events, bundles, frozen_eval, organic_eval } = &mut self.data;
-        [events, bundles, frozen_eval, organic_eval, &mut self.model.tokenizer_file].into_iter().flatten()
+        let Data { events, bundles, frozen_eval, organic_eval, embeddings, embedding_ids } = &mut self.data;
+        let data = [events, bundles, frozen_eval, organic_eval, embeddings, embedding_ids];
+        data.into_iter().chain([&mut self.model.tokenizer_file]).flatten()
     }
 }
 
@@ -77,6 +78,10 @@ pub struct Data {
     pub frozen_eval: Option<String>,
     /// The organic holdout: can we handle what is new?
     pub organic_eval: Option<String>,
+    /// Ready vectors of all events (.npy or .safetensors), for an adapter; without them the events' own `embedding`s.
+    pub embeddings: Option<String>,
+    /// The event ids of their rows; without it beside them: X.npy, X_ids.jsonl.
+    pub embedding_ids: Option<String>,
 }
 
 /// The training loss.
@@ -259,6 +264,8 @@ pub enum ModelKind {
     /// Token vectors, weighted mean, optional MLP head.
     #[default]
     Static,
+    /// A head on ready vectors, which stay as they are.
+    Adapter,
 }
 
 /// Tokenizer algorithms that can be trained.
@@ -306,13 +313,13 @@ pub struct Model {
     /// The kind.
     #[serde(rename = "type")]
     pub kind: ModelKind,
-    /// Width of the token vectors.
+    /// Width of the token vectors; for an adapter, of the ready ones.
     #[schemars(range(min = 1, max = 8192))]
     pub embedding_dim: usize,
     /// Width of the head's layers, and of the output where there is a head.
     #[schemars(range(min = 1, max = 8192))]
     pub hidden_dim: usize,
-    /// Linear layers in the head; 0: no head.
+    /// Linear layers in the head; 0: no head. An adapter has at least 1.
     #[schemars(range(max = 8))]
     pub num_layers: usize,
     /// Between the head's layers.

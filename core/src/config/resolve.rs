@@ -15,11 +15,13 @@ use std::path::{Component, Path, PathBuf};
 const MAX_CHAIN: usize = 16;
 
 /// Keys that name files or folders: relative to the file that names them.
-const PATH_KEYS: [[&str; 2]; 6] = [
+const PATH_KEYS: [[&str; 2]; 8] = [
     ["data", "events"],
     ["data", "bundles"],
     ["data", "frozen_eval"],
     ["data", "organic_eval"],
+    ["data", "embeddings"],
+    ["data", "embedding_ids"],
     ["model", "tokenizer_file"],
     ["experiment", "output_dir"],
 ];

@@ -1,6 +1,6 @@
 //! What the types and ranges of the schema can't say: values that contradict each other.
 
-use super::{Config, Curriculum, CurriculumKind};
+use super::{Config, Curriculum, CurriculumKind, ModelKind};
 
 /// How far from 1 probabilities may sum.
 pub const SUM_TOLERANCE: f64 = 1e-6;
@@ -201,6 +201,10 @@ fn training(config: &Config, bad: &mut Findings, odd: &mut Findings) {
 
 fn model(config: &Config, bad: &mut Findings) {
     let m = &config.model;
+    if m.kind == ModelKind::Adapter && m.num_layers == 0 {
+        let advice = "its head is all that an adapter learns: set it to 1 or more";
+        bad.add(&["model.num_layers", "model.type"], "is 0 for an adapter".to_owned(), Some(advice));
+    }
     if m.residual && m.num_layers > 0 && m.embedding_dim != m.hidden_dim {
         let message = format!(
             "adds vectors of different widths: `model.embedding_dim` is {}, `model.hidden_dim` is {}",

@@ -5,9 +5,9 @@
 //! checks every size against the bytes at hand before it allocates.
 
 use super::static_encoder::{self, Layer, StaticEncoder};
-use super::{Corpus, Encoder, EncoderError, Tokenizer};
+use super::{Corpus, CorpusBuilder, Encoder, EncoderError, Tokenizer};
 use crate::backend::{Backend, BackendError};
-use crate::config::Model;
+use crate::config::{Model, ModelKind};
 use crate::data::{Event, hex};
 use crate::embeddings::Embeddings;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -23,8 +23,8 @@ const KEY: &str = "crucible";
 pub struct Checkpoint {
     /// The encoder.
     pub encoder: StaticEncoder,
-    /// Its tokenizer.
-    pub tokenizer: Tokenizer,
+    /// Its tokenizer; an adapter has none.
+    pub tokenizer: Option<Tokenizer>,
     /// Training steps behind it.
     pub step: u64,
     /// The seed it was trained with.
@@ -40,15 +40,17 @@ struct Document {
     config: Model,
     seed: u64,
     step: u64,
-    /// `tokenizer.json`, as text: whole and unchanged.
-    tokenizer: String,
+    /// `tokenizer.json`, as text: whole and unchanged; nothing for an adapter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokenizer: Option<String>,
     version: String,
 }
 
-/// Name and shape of each tensor that an encoder of this config has.
-fn expected(config: &Model, vocab: usize) -> Vec<(String, Vec<usize>)> {
-    let mut tensors = vec![("token_embeddings".to_owned(), vec![vocab, config.embedding_dim])];
-    if config.span_window > 0 {
+/// Name and shape of each tensor that an encoder of this config has, with a table of `vocab` tokens; none: an adapter's.
+fn expected(config: &Model, vocab: Option<usize>) -> Vec<(String, Vec<usize>)> {
+    let table = vocab.map(|vocab| ("token_embeddings".to_owned(), vec![vocab, config.embedding_dim]));
+    let mut tensors: Vec<_> = table.into_iter().collect();
+    if static_encoder::has_span_weights(config) {
         tensors.push(("span_weights".to_owned(), vec![static_encoder::span_weight_count(config)]));
     }
     for (number, (out, input)) in static_encoder::layer_shapes(config).into_iter().enumerate() {
@@ -66,12 +68,13 @@ impl Checkpoint {
     pub fn to_bytes(&self) -> Result<Vec<u8>, EncoderError> {
         let encoder = &self.encoder;
         static_encoder::check(&encoder.config)?;
-        let mut data: Vec<&[f32]> = vec![&encoder.tokens];
-        if encoder.config.span_window > 0 {
+        let vocab = self.tokenizer.as_ref().map(Tokenizer::vocab_size);
+        let mut data: Vec<&[f32]> = vocab.iter().map(|_| encoder.tokens.as_slice()).collect();
+        if static_encoder::has_span_weights(&encoder.config) {
             data.push(&encoder.span_weights);
         }
         data.extend(encoder.layers.iter().flat_map(|layer| [layer.weight.as_slice(), &layer.bias]));
-        let names = expected(&encoder.config, self.tokenizer.vocab_size());
+        let names = expected(&encoder.config, vocab);
         if data.len() != names.len() {
             let reason = format!("is {}, but the encoder has {}", encoder.config.num_layers, encoder.layers.len());
             return Err(EncoderError::Config { field: "num_layers", reason });
@@ -89,7 +92,7 @@ impl Checkpoint {
             config: encoder.config.clone(),
             seed: self.seed,
             step: self.step,
-            tokenizer: self.tokenizer.to_json()?,
+            tokenizer: self.tokenizer.as_ref().map(Tokenizer::to_json).transpose()?,
             version: self.version.clone(),
         };
         let refused = |e: serde_json::Error| EncoderError::Document { reason: e.to_string() };
@@ -110,10 +113,14 @@ impl Checkpoint {
         let document: Document =
             serde_json::from_str(document).map_err(|e| EncoderError::Document { reason: e.to_string() })?;
         static_encoder::check(&document.config)?;
-        let tokenizer = Tokenizer::from_json(&document.tokenizer)?;
+        let tokenizer = document.tokenizer.as_deref().map(Tokenizer::from_json).transpose()?;
+        if tokenizer.is_some() != (document.config.kind == ModelKind::Static) {
+            let reason = "a static encoder has a `tokenizer`, and an adapter has none".to_owned();
+            return Err(EncoderError::Document { reason });
+        }
 
         let file = SafeTensors::deserialize(bytes).map_err(|e| container(&e))?;
-        let expected = expected(&document.config, tokenizer.vocab_size());
+        let expected = expected(&document.config, tokenizer.as_ref().map(Tokenizer::vocab_size));
         let mut names = file.names();
         names.sort_unstable();
         if let Some(name) = names.into_iter().find(|name| expected.iter().all(|(known, _)| known != name)) {
@@ -137,8 +144,8 @@ impl Checkpoint {
         });
         let mut next = || tensors.next().unwrap_or_else(|| Ok(Vec::new()));
         let config = document.config;
-        let tokens = next()?;
-        let span_weights = if config.span_window > 0 { next()? } else { Vec::new() };
+        let tokens = if tokenizer.is_some() { next()? } else { Vec::new() };
+        let span_weights = if static_encoder::has_span_weights(&config) { next()? } else { Vec::new() };
         let mut layers = Vec::with_capacity(config.num_layers);
         for _ in 0..config.num_layers {
             layers.push(Layer { weight: next()?, bias: next()? });
@@ -147,23 +154,35 @@ impl Checkpoint {
         Ok(Self { encoder, tokenizer, step: document.step, seed: document.seed, version: document.version })
     }
 
+    /// Takes events as the model wants them.
+    #[must_use]
+    pub fn corpus(&self) -> CorpusBuilder<'_> {
+        let config = &self.encoder.config;
+        match &self.tokenizer {
+            Some(tokenizer) => CorpusBuilder::new(tokenizer, config.span_window, config.max_tokens),
+            None => CorpusBuilder::of_ready(config.embedding_dim),
+        }
+    }
+
     /// What belongs to the model and may change its numbers (`model_conditions` of a scoreboard).
     ///
     /// # Errors
     /// The tokenizer has no text form.
     pub fn conditions(&self) -> Result<BTreeMap<String, Value>, EncoderError> {
         let config = &self.encoder.config;
-        let conditions = [
-            ("loader", json!("crucible_static")),
-            ("tokenizer_sha256", json!(hex(&Sha256::digest(self.tokenizer.to_json()?.as_bytes())))),
-            ("vocab_size", json!(self.tokenizer.vocab_size())),
-            ("max_tokens", json!(config.max_tokens)),
-            ("prompt", Value::Null),
-            ("pooling", json!(if config.span_window > 0 { "weighted_mean_around_span" } else { "mean" })),
-            ("span_window", json!(config.span_window)),
-            ("dim", json!(self.encoder.dim())),
-            ("dtype", json!("f32")),
-        ];
+        let mut conditions = match &self.tokenizer {
+            None => vec![("loader", json!("crucible_adapter")), ("input_dim", json!(config.embedding_dim))],
+            Some(tokenizer) => vec![
+                ("loader", json!("crucible_static")),
+                ("tokenizer_sha256", json!(hex(&Sha256::digest(tokenizer.to_json()?.as_bytes())))),
+                ("vocab_size", json!(tokenizer.vocab_size())),
+                ("max_tokens", json!(config.max_tokens)),
+                ("prompt", Value::Null),
+                ("pooling", json!(if config.span_window > 0 { "weighted_mean_around_span" } else { "mean" })),
+                ("span_window", json!(config.span_window)),
+            ],
+        };
+        conditions.extend([("dim", json!(self.encoder.dim())), ("dtype", json!("f32"))]);
         Ok(conditions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
@@ -174,8 +193,9 @@ impl Encoder for Checkpoint {
     }
 
     fn tokenise(&self, events: &[Event]) -> Result<Corpus, EncoderError> {
-        let config = &self.encoder.config;
-        Corpus::build(&self.tokenizer, events, config.span_window, config.max_tokens)
+        let mut builder = self.corpus();
+        builder.extend(events)?;
+        Ok(builder.finish())
     }
 
     fn embed(&self, corpus: &Corpus) -> Embeddings {
@@ -210,7 +230,7 @@ mod tests {
     fn checkpoint() -> Checkpoint {
         let tokenizer = trained_tokenizer(&events(60));
         let encoder = encoder(&small(), tokenizer.vocab_size());
-        Checkpoint { encoder, tokenizer, step: 12, seed: u64::MAX, version: "0.1.0".to_owned() }
+        Checkpoint { encoder, tokenizer: Some(tokenizer), step: 12, seed: u64::MAX, version: "0.1.0".to_owned() }
     }
 
     /// Header and tensor bytes of a file.
@@ -236,7 +256,8 @@ mod tests {
     fn gives_back_what_was_written_in_bytes_that_repeat() {
         for config in [small(), Model { span_window: 0, num_layers: 0, ..small() }] {
             let mut checkpoint = checkpoint();
-            checkpoint.encoder = encoder(&config, checkpoint.tokenizer.vocab_size());
+            let vocab = checkpoint.tokenizer.as_ref().map_or(0, Tokenizer::vocab_size);
+            checkpoint.encoder = encoder(&config, vocab);
             let bytes = checkpoint.to_bytes().expect("writes");
             assert!(bytes == checkpoint.to_bytes().expect("writes"));
             let read = Checkpoint::from_bytes(&bytes).expect("reads");

@@ -3,11 +3,13 @@
 //! Many events share a text, differing in the target word only. Each distinct text is tokenised once and its ids are
 //! kept once; an event is a window into them.
 
-use super::{EncoderError, Tokenizer, Tokens};
+use super::{EncoderError, StaticEncoder, Tokenizer, Tokens};
 use crate::data::Event;
+use crate::embeddings::Embeddings;
 use crate::kernels::pool_weights;
 use crate::parallel;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Texts that are tokenised together.
 const BLOCK: usize = 64;
@@ -23,13 +25,15 @@ struct Item {
     span: (u32, u32),
 }
 
-/// The tokens of events.
+/// The tokens of events, or their ready vectors.
 #[derive(Default)]
 pub struct Corpus {
     window: usize,
     ids: Vec<u32>,
     items: Vec<Item>,
     texts: usize,
+    /// `[events, dim]`, of unit length: each event's one token is its row here.
+    ready: Option<Embeddings>,
 }
 
 /// Appends the tokens of a text; where it appends no offsets, spans are not looked for.
@@ -63,11 +67,23 @@ impl<'a> CorpusBuilder<'a> {
         Self { encode, max_tokens: usize::MAX, numbers: HashMap::new(), starts: vec![0], offsets: Vec::new(), corpus }
     }
 
+    /// Of ready vectors of `dim` numbers, the events' own `embedding`s: an event is one token, whatever its text.
+    #[must_use]
+    pub fn of_ready(dim: usize) -> Self {
+        let mut builder = Self::by(|_, _| Ok(()));
+        builder.corpus.ready = Some(Embeddings { dim, ..Embeddings::default() });
+        builder
+    }
+
     /// Tokenises events and puts them behind those that are there.
     ///
     /// # Errors
-    /// When a text cannot be tokenised, or there are 2³² texts or tokens; the corpus is of no use then.
+    /// When a text cannot be tokenised, an event has no ready vector of the right length where that is what counts, or there
+    /// are 2³² texts or tokens; the corpus is of no use then.
     pub fn extend(&mut self, events: &'a [Event]) -> Result<(), EncoderError> {
+        if self.corpus.ready.is_some() {
+            return self.extend_ready(events);
+        }
         let mut texts: Vec<&str> = Vec::new();
         let mut text_of = Vec::with_capacity(events.len());
         for event in events {
@@ -110,6 +126,30 @@ impl<'a> CorpusBuilder<'a> {
         Ok(())
     }
 
+    fn extend_ready(&mut self, events: &'a [Event]) -> Result<(), EncoderError> {
+        let Some(Embeddings { dim, vectors, norms }) = &mut self.corpus.ready else { return Ok(()) };
+        let mut new = Vec::with_capacity(events.len() * *dim);
+        for event in events {
+            let vector = event.embedding.as_deref();
+            let vector = vector.ok_or_else(|| EncoderError::NoVector { event_id: event.event_id.clone() })?;
+            if vector.len() != *dim {
+                let event_id = event.event_id.clone();
+                return Err(EncoderError::VectorWidth { event_id, found: vector.len(), expected: *dim });
+            }
+            new.extend_from_slice(vector);
+            let next = counted(self.numbers.len(), "texts")?;
+            let text = *self.numbers.entry(event.text.as_str()).or_insert(next);
+            let first = counted(self.corpus.items.len(), "events")?;
+            self.corpus.items.push(Item { text, first, len: 1, span: (NONE, NONE) });
+            self.corpus.ids.push(first);
+        }
+        let new = Embeddings::normalised(*dim, new);
+        vectors.extend(new.vectors);
+        norms.extend(new.norms);
+        self.corpus.texts = self.numbers.len();
+        Ok(())
+    }
+
     /// What is there so far.
     #[must_use]
     pub fn corpus(&self) -> &Corpus {
@@ -138,6 +178,20 @@ impl Corpus {
         let mut builder = CorpusBuilder::new(tokenizer, window, max_tokens);
         builder.extend(events)?;
         Ok(builder.finish())
+    }
+
+    /// The ready vectors of some events; nothing where events are tokens.
+    #[must_use]
+    pub(super) fn ready(&self, events: Range<usize>) -> Option<&[f32]> {
+        let ready = self.ready.as_ref()?;
+        Some(&ready.vectors[events.start * ready.dim..events.end * ready.dim])
+    }
+
+    /// The vectors that [`Corpus::ids`] number: those of the encoder's tokens, or the ready ones.
+    #[inline]
+    #[must_use]
+    pub(super) fn table<'a>(&'a self, encoder: &'a StaticEncoder) -> &'a [f32] {
+        self.ready.as_ref().map_or(&encoder.tokens, |ready| &ready.vectors)
     }
 
     /// Number of events.

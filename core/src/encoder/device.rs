@@ -1,7 +1,7 @@
 //! The static encoder as kernels on a [`Backend`].
 
 use super::corpus::Corpus;
-use super::static_encoder::StaticEncoder;
+use super::static_encoder::{Layer, StaticEncoder};
 use crate::backend::{Backend, BackendError};
 use crate::config::Model;
 use crate::embeddings::Embeddings;
@@ -46,6 +46,14 @@ pub(crate) struct Linear<'a, B: Backend> {
     pub(crate) width: usize,
     /// Columns of the weight.
     pub(crate) depth: usize,
+}
+
+impl<'a, B: Backend> Linear<'a, B> {
+    /// `layer`, whose weight and bias are there.
+    fn of((weight, bias): &'a (B::Buffer, B::Buffer), layer: &Layer) -> Self {
+        let width = layer.bias.len();
+        Self { weight, bias, width, depth: layer.weight.len() / width }
+    }
 }
 
 /// Tokenised texts on the device.
@@ -169,17 +177,13 @@ impl<'a, B: Backend> OnDevice<'a, B> {
     pub async fn embed_some(&mut self, corpus: &Corpus, range: Range<usize>) -> Result<Embeddings, BackendError> {
         let Self { backend, encoder, tokens, theta, layers, forward } = self;
         let weighted = !encoder.span_weights.is_empty();
-        let own = layers.iter().zip(&encoder.layers).map(|((weight, bias), layer)| {
-            let width = layer.bias.len();
-            Linear { weight, bias, width, depth: layer.weight.len() / width }
-        });
-        let parameters = Parameters { model: &encoder.config, tokens, theta, layers: own.collect() };
         let dim = encoder.dim();
         let (mut vectors, mut norms) = (Vec::with_capacity(range.len() * dim), Vec::with_capacity(range.len()));
         let mut own = Vec::new();
         for first in range.clone().step_by(TOGETHER) {
             let n = TOGETHER.min(range.end - first);
             let (mut ids, mut starts, mut buckets) = (Vec::new(), vec![0u32], Vec::new());
+            let ready = corpus.ready(first..first + n).map(|rows| backend.upload(rows)).transpose()?;
             for event in first..first + n {
                 ids.extend_from_slice(corpus.ids(event));
                 starts.push(u(ids.len()));
@@ -189,6 +193,12 @@ impl<'a, B: Backend> OnDevice<'a, B> {
                 }
             }
             buckets.resize(ids.len(), 0);
+            if ready.is_some() {
+                ids = (0..u(n)).collect();
+            }
+            let tokens = ready.as_ref().unwrap_or(tokens);
+            let linears = layers.iter().zip(&encoder.layers).map(|(on, layer)| Linear::of(on, layer)).collect();
+            let parameters = Parameters { model: &encoder.config, tokens, theta, layers: linears };
             let [ids_on, starts_on, buckets_on] =
                 [backend.upload_indices(&ids)?, backend.upload_indices(&starts)?, backend.upload_indices(&buckets)?];
             let texts = Texts { n, tokens: ids.len(), ids: &ids_on, starts: &starts_on, buckets: &buckets_on };

@@ -23,6 +23,22 @@ pub enum EncoderError {
         /// How the text begins.
         text: String,
     },
+    /// An adapter's event has no ready vector.
+    #[error("event {event_id:?} has no `embedding`, which is all that an adapter reads of it")]
+    NoVector {
+        /// The event.
+        event_id: String,
+    },
+    /// Ready vectors of two lengths, or of another than the adapter was trained on.
+    #[error("the vector of event {event_id:?} has {found} numbers; expected {expected}")]
+    VectorWidth {
+        /// The event.
+        event_id: String,
+        /// Its numbers.
+        found: usize,
+        /// What they should be.
+        expected: usize,
+    },
     /// More than can be counted in 32 bits.
     #[error("too many {what} for one corpus: at most {limit}")]
     TooMany {

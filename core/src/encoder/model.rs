@@ -15,6 +15,14 @@ pub enum Model {
     Folder(Box<FolderModel>),
 }
 
+impl Model {
+    /// Whether it takes ready vectors instead of texts.
+    #[must_use]
+    pub fn reads_vectors(&self) -> bool {
+        matches!(self, Self::Own(checkpoint) if checkpoint.tokenizer.is_none())
+    }
+}
+
 impl Encoder for Model {
     fn dim(&self) -> usize {
         match self {

@@ -1,10 +1,13 @@
 //! The static encoder: token vectors, a weighted mean, an optional head of linear layers.
 //!
+//! An adapter is the same without token vectors of its own: an event has one token, its row among the ready vectors that
+//! its corpus holds.
+//!
 //! Inference runs in blocks of a fixed number of rows, the last one filled up with zeros: the matrix product may choose
 //! its way by shape, and an event's vector must not depend on the batch it came in.
 
 use super::{Corpus, EncoderError, cooccurrence};
-use crate::config::{Model, TokenInit};
+use crate::config::{Model, ModelKind, TokenInit};
 use crate::embeddings::{Embeddings, normalise};
 use crate::kernels::matmul::{Packed, View, matmul_block};
 use crate::kernels::simd::{axpy, widest};
@@ -34,7 +37,7 @@ pub struct Layer {
 pub struct StaticEncoder {
     /// Its sizes and settings.
     pub config: Model,
-    /// `[vocabulary, embedding_dim]`.
+    /// `[vocabulary, embedding_dim]`. Of an adapter: nothing, or in training the ready vectors.
     pub tokens: Vec<f32>,
     /// θ of [`pool_weights`], by bucket; empty for a plain mean.
     pub span_weights: Vec<f32>,
@@ -50,7 +53,8 @@ pub(super) fn check(config: &Model) -> Result<(), EncoderError> {
     };
     within("embedding_dim", config.embedding_dim, 1, 8192)?;
     within("hidden_dim", config.hidden_dim, 1, 8192)?;
-    within("num_layers", config.num_layers, 0, 8)?;
+    // An adapter is its head.
+    within("num_layers", config.num_layers, usize::from(config.kind == ModelKind::Adapter), 8)?;
     within("span_window", config.span_window, 0, MAX_SPAN_WINDOW)?;
     within("max_tokens", config.max_tokens, 1, 65_536)?;
     if config.residual && config.num_layers > 0 && config.embedding_dim != config.hidden_dim {
@@ -61,9 +65,14 @@ pub(super) fn check(config: &Model) -> Result<(), EncoderError> {
     Ok(())
 }
 
+/// Whether tokens are weighted by their distance to the span.
+pub(super) fn has_span_weights(config: &Model) -> bool {
+    config.kind == ModelKind::Static && config.span_window > 0
+}
+
 /// Length of θ.
 pub(super) fn span_weight_count(config: &Model) -> usize {
-    if config.span_window == 0 { 0 } else { pool_weights::bucket_count(config.span_window) }
+    if has_span_weights(config) { pool_weights::bucket_count(config.span_window) } else { 0 }
 }
 
 /// `(out, in)` of each of the head's layers.
@@ -96,6 +105,29 @@ impl StaticEncoder {
     /// As [`StaticEncoder::zeros`].
     pub fn init(config: &Model, vocab: usize, corpus: &Corpus, seed: u64) -> Result<Self, EncoderError> {
         let mut encoder = Self::zeros(config, vocab)?;
+        match config.kind {
+            ModelKind::Static => encoder.init_tokens(vocab, corpus, seed),
+            ModelKind::Adapter => encoder.take_ready(corpus),
+        }
+        encoder.init_head(seed);
+        Ok(encoder)
+    }
+
+    /// For training: an adapter's ready vectors in place of token vectors.
+    pub fn take_ready(&mut self, corpus: &Corpus) {
+        if let Some(ready) = corpus.ready(0..corpus.len()) {
+            self.tokens = ready.to_vec();
+        }
+    }
+
+    /// Whether training moves the token vectors.
+    #[must_use]
+    pub fn learns_tokens(&self) -> bool {
+        self.config.kind == ModelKind::Static
+    }
+
+    fn init_tokens(&mut self, vocab: usize, corpus: &Corpus, seed: u64) {
+        let Self { config, tokens, .. } = self;
         let frequencies = corpus.document_frequencies(vocab);
         let lengths = token_lengths(config.token_init, vocab, &frequencies, corpus.texts());
         let dim = config.embedding_dim;
@@ -103,7 +135,7 @@ impl StaticEncoder {
             TokenInit::Cooccurrence => Some(cooccurrence::directions(corpus, vocab, dim, seed)),
             TokenInit::Idf | TokenInit::Uniform => None,
         };
-        parallel::for_blocks(&mut encoder.tokens, dim, |id, row| {
+        parallel::for_blocks(tokens, dim, |id, row| {
             // A cube of this half-width has an expected squared diagonal of 1.
             let bound = lengths[id] * (3.0 / dim as f32).sqrt();
             let mut stream = Stream::new(seed, "token vector", id as u64);
@@ -113,7 +145,11 @@ impl StaticEncoder {
                 row.iter_mut().zip(direction).for_each(|(x, d)| *x = *x * OWN_SHARE + lengths[id] * d);
             }
         });
-        for (number, Layer { weight, bias }) in encoder.layers.iter_mut().enumerate() {
+    }
+
+    fn init_head(&mut self, seed: u64) {
+        let Self { config, layers, .. } = self;
+        for (number, Layer { weight, bias }) in layers.iter_mut().enumerate() {
             if config.residual && number + 1 == config.num_layers {
                 continue; // Zeros: the head changes nothing at the start.
             }
@@ -121,7 +157,6 @@ impl StaticEncoder {
             let mut stream = Stream::new(seed, "head layer", number as u64);
             weight.iter_mut().chain(bias).for_each(|x| *x = stream.symmetric(bound) + 0.0);
         }
-        Ok(encoder)
     }
 
     /// Numbers a vector.
@@ -182,7 +217,7 @@ impl StaticEncoder {
                 corpus.buckets(event, &mut buckets);
                 pool_weights::forward(&self.span_weights, &buckets, &mut weights);
             }
-            pool::forward(&self.tokens, ids, &weights, out);
+            pool::forward(corpus.table(self), ids, &weights, out);
         }
     }
 
@@ -256,7 +291,7 @@ pub fn reference(encoder: &StaticEncoder, corpus: &Corpus, event: usize) -> Vec<
     }
     let total: f64 = weights.iter().sum();
     let weights: Vec<f32> = weights.iter().map(|w| (w / total) as f32).collect();
-    let pooled = pool::reference(&encoder.tokens, encoder.config.embedding_dim, ids, &weights);
+    let pooled = pool::reference(corpus.table(encoder), encoder.config.embedding_dim, ids, &weights);
     let mut values = pooled.clone();
     for (number, layer) in encoder.layers.iter().enumerate() {
         let last = number + 1 == encoder.layers.len();

@@ -8,7 +8,7 @@ use super::score::{Score, score_some};
 use crate::backend::{Backend, BackendError};
 use crate::data::{Bundle, BundleSet};
 use crate::embeddings::Embeddings;
-use crate::encoder::{Checkpoint, CorpusBuilder, EncoderError, OnDevice};
+use crate::encoder::{Checkpoint, EncoderError, OnDevice};
 
 /// Why an evaluation did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +41,7 @@ pub async fn evaluate_in_steps<B: Backend>(
 ) -> Result<Option<Evaluated>, EvaluationError> {
     assert!(step > 0, "a step takes at least one bundle");
     let encoder = &checkpoint.encoder;
-    let mut corpus = CorpusBuilder::new(&checkpoint.tokenizer, encoder.config.span_window, encoder.config.max_tokens);
+    let mut corpus = checkpoint.corpus();
     let mut on_device = backend.map(|backend| OnDevice::new(backend, encoder)).transpose()?;
     let mut all = Embeddings { dim: encoder.dim(), ..Embeddings::default() };
     let mut scores = Vec::with_capacity(set.bundles.len());
@@ -109,7 +109,7 @@ mod tests {
         let config = crate::config::Model { embedding_dim: 24, hidden_dim: 24, ..crate::config::Model::default() };
         let corpus = crate::encoder::Corpus::default();
         let encoder = StaticEncoder::init(&config, tokenizer.vocab_size(), &corpus, 3).expect("fits");
-        (Checkpoint { encoder, tokenizer, step: 0, seed: 3, version: String::new() }, set)
+        (Checkpoint { encoder, tokenizer: Some(tokenizer), step: 0, seed: 3, version: String::new() }, set)
     }
 
     #[test]

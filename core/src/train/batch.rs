@@ -21,7 +21,7 @@ pub struct Batch {
     pub text_of: Vec<u32>,
     /// `[tokens]`: buckets by distance to the span; empty for a plain mean.
     pub buckets: Vec<u8>,
-    /// Distinct rows, ascending.
+    /// Distinct rows of the token table, ascending; none where it stays as it is.
     pub rows: Vec<u32>,
     /// `[rows + 1]`: where each row's occurrences begin in `occurrences`.
     pub segments: Vec<u32>,
@@ -59,7 +59,7 @@ pub struct Batcher<'a> {
     pub corpus: &'a Corpus,
     /// `[events]`: a number for each event's sense.
     pub senses: Vec<u32>,
-    /// Rows of the token table.
+    /// Rows of the token table that training moves.
     pub vocab: usize,
     /// Whether pooling is weighted by distance to the span.
     pub weighted: bool,
@@ -105,7 +105,8 @@ impl Batcher<'_> {
             }
             batch.negatives.push((batch.len() - bundles.len()) as u32);
         }
-        (batch.rows, batch.segments, batch.occurrences) = group_by_row(&batch.ids, self.vocab);
+        let moved = if self.vocab > 0 { batch.ids.as_slice() } else { &[] };
+        (batch.rows, batch.segments, batch.occurrences) = group_by_row(moved, self.vocab);
         batch
     }
 

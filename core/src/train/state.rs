@@ -101,8 +101,10 @@ impl State {
 }
 
 fn named<'a>(encoder: &'a StaticEncoder, optimizer: &'a Optimizer) -> Vec<(String, &'a [f32])> {
+    // Ready vectors are an input, not a state.
+    let learned = if encoder.learns_tokens() { encoder.tokens.as_slice() } else { &[] };
     let mut out: Vec<(String, &[f32])> = vec![
-        ("tokens".to_owned(), &encoder.tokens),
+        ("tokens".to_owned(), learned),
         ("tokens.m".to_owned(), &optimizer.tokens.m),
         ("tokens.v".to_owned(), &optimizer.tokens.v),
         ("span".to_owned(), &encoder.span_weights),
@@ -124,7 +126,8 @@ fn named<'a>(encoder: &'a StaticEncoder, optimizer: &'a Optimizer) -> Vec<(Strin
 fn named_mut<'a>(encoder: &'a mut StaticEncoder, optimizer: &'a mut Optimizer) -> Vec<&'a mut [f32]> {
     let Moments { m, v } = &mut optimizer.tokens;
     let Moments { m: span_m, v: span_v } = &mut optimizer.span_weights;
-    let mut out: Vec<&mut [f32]> = vec![&mut encoder.tokens, m, v, &mut encoder.span_weights, span_m, span_v];
+    let learned = if encoder.learns_tokens() { encoder.tokens.as_mut_slice() } else { &mut [] };
+    let mut out: Vec<&mut [f32]> = vec![learned, m, v, &mut encoder.span_weights, span_m, span_v];
     for (layer, [weight, bias]) in encoder.layers.iter_mut().zip(&mut optimizer.layers) {
         out.extend([&mut layer.weight, &mut weight.m, &mut weight.v].map(|t| t.as_mut_slice()));
         out.extend([&mut layer.bias, &mut bias.m, &mut bias.v].map(|t| t.as_mut_slice()));

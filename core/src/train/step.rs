@@ -62,11 +62,12 @@ impl Optimizer {
     pub fn new(encoder: &StaticEncoder) -> Self {
         let dim = encoder.config.embedding_dim;
         let of = |layer: &Layer| [&layer.weight, &layer.bias].map(|t| Moments::zeros(t.len()));
+        let learned = if encoder.learns_tokens() { encoder.tokens.len() } else { 0 };
         Self {
-            tokens: Moments::zeros(encoder.tokens.len()),
+            tokens: Moments::zeros(learned),
             span_weights: Moments::zeros(encoder.span_weights.len()),
             layers: encoder.layers.iter().map(of).collect(),
-            row_decay: vec![0.0; encoder.tokens.len() / dim],
+            row_decay: vec![0.0; learned / dim],
             decay: 0.0,
         }
     }

@@ -1,5 +1,6 @@
 //! Gradients against central differences, the update against a dense one, and runs that repeat, resume and stop.
 
+mod adapter;
 mod device;
 mod gradients;
 mod optimizer;

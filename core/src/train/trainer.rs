@@ -45,7 +45,11 @@ impl State {
     #[must_use]
     pub fn exported(&self) -> StaticEncoder {
         let mut encoder = self.encoder.clone();
-        self.optimizer.settle(&mut encoder.tokens, encoder.config.embedding_dim);
+        if encoder.learns_tokens() {
+            self.optimizer.settle(&mut encoder.tokens, encoder.config.embedding_dim);
+        } else {
+            encoder.tokens = Vec::new();
+        }
         encoder
     }
 }
@@ -187,7 +191,7 @@ pub fn train_on(
         set,
         corpus,
         senses: number_senses(set),
-        vocab: state.encoder.tokens.len() / state.encoder.config.embedding_dim,
+        vocab: state.optimizer.row_decay.len(),
         weighted: !state.encoder.span_weights.is_empty(),
         window: state.encoder.config.span_window,
         token_dropout: state.encoder.config.token_dropout,

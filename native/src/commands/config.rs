@@ -59,9 +59,8 @@ fn validate(ctx: &Context) -> CliResult<Exit> {
 
 /// Inputs that are named and don't exist: no fault, since a command may be about to write them.
 fn missing_inputs(config: &Config) -> Vec<String> {
-    let Config { data, model, .. } = config;
-    let named = [&data.events, &data.bundles, &data.frozen_eval, &data.organic_eval, &model.tokenizer_file];
-    named.into_iter().flatten().filter(|path| !Path::new(path).exists()).cloned().collect()
+    let mut config = config.clone();
+    config.input_paths_mut().filter(|path| !Path::new(path).exists()).map(|path| path.clone()).collect()
 }
 
 fn show(ctx: &Context) -> CliResult<Exit> {

@@ -1,8 +1,9 @@
 //! `crucible eval`: how well a model does on an eval set.
 
 mod guarded;
+mod model;
 
-use crate::checkpoint::{Loaded, ModelArgs};
+use crate::checkpoint::ModelArgs;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
@@ -11,9 +12,11 @@ use crate::training::describe;
 use crate::{device, output, parquet_file, scoreboards, table, webhook};
 use crucible_core::estimate::Interval;
 use crucible_core::eval::{
-    self, BaselineComparison, Change, Item, REGRESSION_THRESHOLD, SEED, Scoreboard, Summary, VERSION,
+    self, BaselineComparison, Chance, ChanceLevel, Change, Item, REGRESSION_THRESHOLD, SEED, Scoreboard, Summary,
+    VERSION,
 };
 use crucible_core::guardrails::{Finding, Level, fingerprint};
+use model::Embedded;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,12 +24,19 @@ use std::time::Instant;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model: a checkpoint_final.safetensors, or a folder of a sentence-transformers or model2vec model
+    /// The model: a checkpoint_final.safetensors, a folder of a sentence-transformers or model2vec model, or a file of ready
+    /// vectors (.npy, as `crucible embed` writes it)
     #[arg(long, value_name = "FILE|DIR")]
     pub checkpoint: PathBuf,
     /// How it is read.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// For an adapter: ready vectors of the events (.npy or .safetensors); without it their own `embedding`s
+    #[arg(long, value_name = "FILE")]
+    pub embeddings: Option<PathBuf>,
+    /// The event ids of the rows of ready vectors; without it beside them: X.npy, X_ids.jsonl
+    #[arg(long, value_name = "FILE")]
+    pub embedding_ids: Option<PathBuf>,
     /// The bundles to score it on (.jsonl, also .gz or .zst)
     #[arg(long, value_name = "FILE")]
     pub eval_set: PathBuf,
@@ -86,8 +96,8 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let settings = baseline.as_ref().map(|_| guarded::settings(args, ctx)).transpose()?;
     let mut stopped = false;
 
-    let (loaded, set) = rayon::join(|| Loaded::read(&args.checkpoint, &args.model), || EvalSet::read(&args.eval_set));
-    let (eval_set, loaded) = (set?, loaded?);
+    let (model, set) = rayon::join(|| model::read(args), || EvalSet::read(&args.eval_set));
+    let (eval_set, model) = (set?, model?);
     let read = started.elapsed();
 
     let set = &eval_set.set;
@@ -102,17 +112,10 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         }
     }
 
-    let clock = Instant::now();
-    let corpus = loaded.tokenise(&set.events)?;
-    let tokenised = clock.elapsed();
-    let clock = Instant::now();
     let backend = device::asked_for(ctx.global.device.as_deref())?;
-    let embeddings = device::embed_with(backend.as_ref(), &loaded.model, &corpus)?;
-    let embedded = clock.elapsed();
-
+    let Embedded { scored, embeddings, tokenised, embedded } = model.embed(args, &eval_set, backend.as_ref())?;
     let clock = Instant::now();
-    let named = args.checkpoint.display().to_string();
-    let (mut board, items) = evaluation::scored(set, eval_header, &loaded, &named, &embeddings, backend.as_ref())?;
+    let (mut board, items) = evaluation::scored(set, eval_header, scored, &embeddings, backend.as_ref())?;
     if let (Some(path), Some(baseline)) = (&args.baseline_scoreboard, &baseline) {
         let before = baseline_items(path, ctx);
         let pair = before.as_deref().map(|before| (items.as_slice(), before));
@@ -176,6 +179,8 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
     let mut taken: Vec<(&str, &Path)> = vec![("--checkpoint", &args.checkpoint), ("--eval-set", &args.eval_set)];
     let baseline_items = args.baseline_scoreboard.as_deref().map(scoreboards::items_beside);
+    taken.extend(args.embeddings.as_deref().map(|path| ("--embeddings", path)));
+    taken.extend(args.embedding_ids.as_deref().map(|path| ("--embedding-ids", path)));
     taken.extend(args.baseline_scoreboard.as_deref().map(|path| ("--baseline-scoreboard", path)));
     taken.extend(baseline_items.as_deref().map(|path| ("the baseline's items", path)));
     taken.extend(args.organic_baseline.as_deref().map(|path| ("--organic-baseline", path)));
@@ -300,11 +305,28 @@ fn text(board: &Scoreboard) -> String {
     for warning in &sanity.warnings {
         let _ = writeln!(text, "  ! {}", warning.message);
     }
+    text += &against_guessing(&sanity.chance);
     for passed_over in &board.overrides {
         let by = &passed_over.acknowledged_by;
         let _ = writeln!(text, "  ! {} was passed over by {by}: {}", passed_over.id, passed_over.message);
     }
     text
+}
+
+/// The one verdict that needs no other model.
+fn against_guessing(chance: &Chance) -> String {
+    let tiers = chance.by_tier.iter().map(|(tier, level)| (tier.name(), level));
+    let known = [("overall", &chance.overall)].into_iter().chain(tiers).filter(|(_, level)| level.level.is_some());
+    let (no_better, better): (Vec<_>, Vec<_>) = known.partition(|(_, level)| level.at_chance);
+    let names = |list: Vec<(&'static str, &ChanceLevel)>| list.iter().map(|l| l.0).collect::<Vec<_>>().join(", ");
+    match (better.is_empty(), no_better.is_empty()) {
+        (true, true) => String::new(),
+        (false, true) => "Verdict: better than guessing everywhere.\n".to_owned(),
+        (true, false) => "Verdict: nowhere better than guessing.\n".to_owned(),
+        (false, false) => {
+            format!("Verdict: better than guessing on {}; not on {}.\n", names(better), names(no_better))
+        }
+    }
 }
 
 fn short(number: Option<f64>, digits: usize) -> String {

@@ -18,6 +18,9 @@ pub struct Args {
     /// Training bundles (JSON Lines); data.bundles
     #[arg(long, value_name = "FILE")]
     pub bundles: Option<PathBuf>,
+    /// Ready vectors of all events, for an adapter; data.embeddings
+    #[arg(long, value_name = "FILE")]
+    pub embeddings: Option<PathBuf>,
     /// Where the run is written; experiment.output_dir
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
@@ -86,8 +89,11 @@ impl Args {
             ("--check-guardrails", "guardrails.enabled", self.check_guardrails.then(|| "true".to_owned())),
             ("--guardrail-override", "guardrails.overrides", self.guardrail_override.as_ref().map(list)),
         ];
-        let files =
-            [("--bundles", "data.bundles", &self.bundles), ("--output-dir", "experiment.output_dir", &self.output_dir)];
+        let files = [
+            ("--bundles", "data.bundles", &self.bundles),
+            ("--embeddings", "data.embeddings", &self.embeddings),
+            ("--output-dir", "experiment.output_dir", &self.output_dir),
+        ];
         let files =
             files.into_iter().filter_map(|(flag, key, path)| Some(of_path(flag, key, &absolute(path.as_ref()?))));
         files.chain(flags.into_iter().filter_map(|(flag, path, v)| Some(Override::named(flag, path, &v?)))).collect()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Folders that hold no documents of the project.
 const SKIPPED: [&str; 5] = ["target", "shared", "node_modules", "fixtures", "vendor"];
 
-pub(super) fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 

@@ -1,6 +1,6 @@
 //! A trained static model as a folder that sentence-transformers and model2vec load.
 
-use super::super::{Checkpoint, EncoderError};
+use super::super::{Checkpoint, EncoderError, Tokenizer};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
@@ -15,6 +15,10 @@ pub fn export_static(
     without_span_weights: bool,
 ) -> Result<Vec<(String, Vec<u8>)>, EncoderError> {
     let config = &checkpoint.encoder.config;
+    let Some(own_tokenizer) = &checkpoint.tokenizer else {
+        let reason = "it is an adapter: it reads ready vectors, and a static model reads texts".to_owned();
+        return Err(EncoderError::NotRepresentable { reason });
+    };
     if config.num_layers > 1 {
         let layers = config.num_layers;
         let reason = format!(
@@ -33,6 +37,7 @@ pub fn export_static(
         );
         return Err(EncoderError::NotRepresentable { reason });
     }
+    let tokenizer = tokenizer(own_tokenizer, config.max_tokens)?;
     let (table, dim) = folded(checkpoint);
     let rows = table.len() / dim;
     let bytes: Vec<u8> = table.iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -56,7 +61,7 @@ pub fn export_static(
         ("config_sentence_transformers.json".to_owned(), text(&config)),
         ("model.safetensors".to_owned(), weights),
         ("modules.json".to_owned(), text(&modules)),
-        ("tokenizer.json".to_owned(), tokenizer(checkpoint)?.into_bytes()),
+        ("tokenizer.json".to_owned(), tokenizer.into_bytes()),
     ])
 }
 
@@ -78,10 +83,9 @@ fn folded(checkpoint: &Checkpoint) -> (Vec<f32>, usize) {
 }
 
 /// The `tokenizer.json`, which cuts texts where the model does.
-fn tokenizer(checkpoint: &Checkpoint) -> Result<String, EncoderError> {
+fn tokenizer(tokenizer: &Tokenizer, most: usize) -> Result<String, EncoderError> {
     let refused = |e: serde_json::Error| EncoderError::TokenizerJson { reason: e.to_string() };
-    let mut json: Value = serde_json::from_str(&checkpoint.tokenizer.to_json()?).map_err(refused)?;
-    let most = checkpoint.encoder.config.max_tokens;
+    let mut json: Value = serde_json::from_str(&tokenizer.to_json()?).map_err(refused)?;
     json["truncation"] = json!({"direction": "Right", "max_length": most, "strategy": "LongestFirst", "stride": 0});
     Ok(json.to_string())
 }

@@ -6,7 +6,12 @@ use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
 use crate::config::Config;
 
-fn on<B: Backend + 'static>(make: impl Fn() -> B, toy: &Toy, config: &Config, state: State) -> (Outcome, Notes) {
+pub(super) fn on<B: Backend + 'static>(
+    make: impl Fn() -> B,
+    toy: &Toy,
+    config: &Config,
+    state: State,
+) -> (Outcome, Notes) {
     let mut notes = Notes::default();
     let outcome = go_on(make, toy, config, state, &mut notes);
     (outcome, notes)
@@ -49,7 +54,7 @@ fn settings(steps: u64) -> Vec<(&'static str, Config)> {
 }
 
 /// The losses of both runs at each logged step, within `relative`.
-fn same_curve(case: &str, got: &[Metrics], want: &[Metrics], relative: f64) {
+pub(super) fn same_curve(case: &str, got: &[Metrics], want: &[Metrics], relative: f64) {
     assert_eq!(got.len(), want.len(), "{case}");
     for (got, want) in got.iter().zip(want) {
         let apart = (got.loss - want.loss).abs() / want.loss.abs().max(1e-2);

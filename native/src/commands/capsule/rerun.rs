@@ -64,9 +64,9 @@ pub(super) fn rerun(
         let (then, now) = (&checkpoint.version, env!("CARGO_PKG_VERSION"));
         ctx.reporter.warn(format!("it was trained by Crucible {then}, and this is {now}: bits may differ"));
     }
-    if config.model.tokenizer_file.is_some() {
+    if let (Some(_), Some(tokenizer)) = (&config.model.tokenizer_file, &checkpoint.tokenizer) {
         // A ready tokenizer is an input of the run; the checkpoint holds it whole.
-        let text = checkpoint.tokenizer.to_json().map_err(|e| CliError::new(Exit::Error, e.to_string()))?;
+        let text = tokenizer.to_json().map_err(|e| CliError::new(Exit::Error, e.to_string()))?;
         let path = dir.join("tokenizer_of_the_checkpoint.json");
         output::write_file(&path, text.as_bytes())?;
         config.model.tokenizer_file = Some(path.display().to_string());

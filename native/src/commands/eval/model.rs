@@ -1,0 +1,88 @@
+//! What `--checkpoint` of `eval` names: a model that embeds, or ready vectors.
+
+use super::Args;
+use crate::checkpoint::Loaded;
+use crate::device;
+use crate::error::{CliError, CliResult};
+use crate::evaluation::{EvalSet, Scored};
+use crate::vectors::{Access, Origin, Source};
+use crucible_core::backend::gpu::GpuBackend;
+use crucible_core::embeddings::Embeddings;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Either of them.
+pub(super) enum Model {
+    Encoder(Box<Loaded>),
+    Ready(Source),
+}
+
+/// Vectors of all events, and how long they took.
+pub(super) struct Embedded {
+    pub(super) scored: Scored,
+    pub(super) embeddings: Embeddings,
+    pub(super) tokenised: Duration,
+    pub(super) embedded: Duration,
+}
+
+/// Reads the model; ready vectors wait until it is known whose are needed.
+///
+/// # Errors
+/// As [`Loaded::read`]; flags that say nothing here.
+pub(super) fn read(args: &Args) -> CliResult<Model> {
+    let path = &args.checkpoint;
+    if is_ready(path) {
+        if args.embeddings.is_some() {
+            let message = format!("--embeddings is what an adapter reads, and {} is vectors itself", path.display());
+            return Err(CliError::usage(message).advise("leave one of them out"));
+        }
+        return Ok(Model::Ready(Source::file(path, args.embedding_ids.as_deref())));
+    }
+    let loaded = Loaded::read(path, &args.model)?;
+    if args.embeddings.is_some() && !loaded.model.reads_vectors() {
+        let message = format!("--embeddings is what an adapter reads, and {} reads texts", path.display());
+        return Err(CliError::usage(message).advise("leave it out, or name the vectors themselves with --checkpoint"));
+    }
+    Ok(Model::Encoder(Box::new(loaded)))
+}
+
+/// Checkpoints and vectors may both be `.safetensors`; beside vectors lie their ids.
+fn is_ready(path: &Path) -> bool {
+    let ending = |name: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(name));
+    ending("npy") || (ending("safetensors") && crate::vectors::ids_beside(path).exists())
+}
+
+impl Model {
+    /// # Errors
+    /// Texts that can't be tokenised, vectors that are missing or broken, a device that fails.
+    pub(super) fn embed(&self, args: &Args, eval_set: &EvalSet, backend: Option<&GpuBackend>) -> CliResult<Embedded> {
+        let clock = Instant::now();
+        let path = Path::new(&eval_set.path);
+        match self {
+            Self::Encoder(loaded) => {
+                let source = args.embeddings.as_ref().map(|v| Source::file(v, args.embedding_ids.as_deref()));
+                let given = source.map(|source| source.given_to(path, &eval_set.set.events)).transpose()?;
+                let corpus = loaded.tokenise(given.as_deref().unwrap_or(&eval_set.set.events))?;
+                let tokenised = clock.elapsed();
+                let clock = Instant::now();
+                let embeddings = device::embed_with(backend, &loaded.model, &corpus)?;
+                let scored = Scored::model(loaded, &args.checkpoint.display().to_string())?;
+                Ok(Embedded { scored, embeddings, tokenised, embedded: clock.elapsed() })
+            }
+            Self::Ready(source) => {
+                let vectors = source.load(None, path, &eval_set.set.events, Access::Memory)?;
+                let hash = match &vectors.origin {
+                    Origin::File { sha256, .. } => sha256.clone(),
+                    other => other.id(),
+                };
+                let embeddings = vectors.into_memory();
+                let conditions = [("loader", json!("ready_vectors")), ("dim", json!(embeddings.dim))];
+                let conditions: BTreeMap<_, _> = conditions.map(|(name, value)| (name.to_owned(), value)).into();
+                let scored = Scored { path: args.checkpoint.display().to_string(), hash, conditions };
+                Ok(Embedded { scored, embeddings, tokenised: Duration::ZERO, embedded: clock.elapsed() })
+            }
+        }
+    }
+}
