@@ -4,7 +4,7 @@ use crate::checkpoint::Loaded;
 use crate::error::{CliError, CliResult};
 use crate::output::{self, AtomicFile};
 use crate::vectors::Source;
-use crate::{clock, device, io, scoreboards};
+use crate::{clock, device, io, parquet_file, scoreboards};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::data::{BundleSet, Event, read_bundles};
 use crucible_core::embeddings::Embeddings;
@@ -107,8 +107,13 @@ pub fn scored<'a>(
 /// # Errors
 /// They can't be written.
 pub fn write(board: &Scoreboard, output: &Path, items: &[Item<'_>], items_path: &Path) -> CliResult<()> {
-    let mut file = AtomicFile::create(items_path)?;
-    eval::write_items(items, &mut file).map_err(|e| CliError::io("write", items_path, &e))?;
+    let file = if parquet_file::is_one(items_path) {
+        parquet_file::write_items(items_path, items)?
+    } else {
+        let mut file = AtomicFile::create(items_path)?;
+        eval::write_items(items, &mut file).map_err(|e| CliError::io("write", items_path, &e))?;
+        file
+    };
     let board = AtomicFile::holding(output, output::json_text(board)?.as_bytes())?;
     // The scoreboard last: where it is, its items are too.
     output::commit_all([file, board])

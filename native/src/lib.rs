@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod new_folder;
 pub mod output;
 pub mod overrides;
+pub mod parquet_file;
 pub mod progress;
 pub mod reference;
 pub mod scoreboards;

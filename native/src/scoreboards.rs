@@ -2,7 +2,7 @@
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::{io, output};
+use crate::{io, output, parquet_file};
 use crucible_core::eval::{self, Item, Scoreboard};
 use crucible_core::guardrails::scoreboards::Board;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,14 @@ const MAX_SCOREBOARD_BYTES: usize = 64 << 20;
 #[must_use]
 pub fn items_beside(scoreboard: &Path) -> PathBuf {
     output::beside(scoreboard, "_items.jsonl")
+}
+
+/// The items that lie beside a scoreboard: `X_items.jsonl`, or, where there is none, `X_items.parquet` if that is there.
+#[must_use]
+pub fn items_found(scoreboard: &Path) -> PathBuf {
+    let plain = items_beside(scoreboard);
+    let columns = plain.with_extension("parquet");
+    if !plain.exists() && columns.exists() { columns } else { plain }
 }
 
 /// Reads a scoreboard.
@@ -42,7 +50,7 @@ impl WithItems {
     /// # Errors
     /// A scoreboard, or items that are there, that can't be read.
     pub fn read(path: &Path) -> CliResult<Self> {
-        let items = items_beside(path);
+        let items = items_found(path);
         let items = items.exists().then(|| read_items(&items)).transpose()?;
         Ok(Self { board: read(path)?, items })
     }
@@ -57,8 +65,11 @@ impl WithItems {
 /// Reads an items file.
 ///
 /// # Errors
-/// A file that can't be read, and its faults by line.
+/// A file that can't be read, and its faults by line or row.
 pub fn read_items(path: &Path) -> CliResult<Vec<Item<'static>>> {
+    if parquet_file::is_one(path) {
+        return parquet_file::items(path);
+    }
     Ok(eval::read_items(&mut *io::open(path)?, &path.display().to_string())?)
 }
 

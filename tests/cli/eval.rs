@@ -127,8 +127,6 @@ fn inputs_that_cannot_be_used() {
     for output in ["e.jsonl", "./m.safetensors"] {
         assert!(dir.run(&eval(&["--output", output])).failed(2).contains("would overwrite"));
     }
-    let parquet = dir.run(&eval(&["--output", "s.json", "--items", "s.parquet"]));
-    assert!(parquet.failed(2).contains("JSON Lines only"));
     let broken = dir.run(&eval(&["--output", "s.json", "--baseline-scoreboard", "e.jsonl"]));
     assert!(broken.failed(3).contains("is no scoreboard"), "{broken:?}");
     assert!(!dir.path().join("s.json").exists());
@@ -162,5 +160,5 @@ fn vectors() {
     assert_eq!((json["rows"].as_u64(), json["dim"].as_u64()), (Some(40), Some(16)));
     let tensors = std::fs::read(dir.path().join("w.safetensors")).expect("is there");
     assert!(tensors.ends_with(&bytes[128..]));
-    assert!(dir.run(&[&args[..], &["v.csv"]].concat()).failed(2).contains(".npy or .safetensors"));
+    assert!(dir.run(&[&args[..], &["v.csv"]].concat()).failed(2).contains(".npy, .safetensors or .parquet"));
 }

@@ -124,7 +124,7 @@ fn what_can_not_be_read_is_named_and_nothing_is_written() {
     };
     for (args, code, said) in [
         (vec!["import", "labelled", "--input", "e.csv", "--output", "out/o"], 2, "there are a, b"),
-        (vec!["import", "labelled", "--input", "e.parquet", "--output", "out/o"], 2, "told by its name"),
+        (vec!["import", "labelled", "--input", "e.xlsx", "--output", "out/o"], 2, "told by its name"),
         (vec!["import", "labelled", "--input", "e.csv", "--output", "e.csv"], 2, "--input"),
         (vec!["import", "triplets", "--input", "bad.jsonl", "--output", "out/o"], 3, "line 1"),
         (vec!["import", "triplets", "--input", "few.csv", "--output", "out/o"], 3, "crucible import labelled"),

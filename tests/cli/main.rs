@@ -14,6 +14,7 @@ mod devices;
 mod docs;
 mod eval;
 mod examples;
+mod exchange;
 mod faults;
 mod folders;
 mod global;

@@ -18,8 +18,14 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write("line", f)
+    }
+}
+
+impl Fault {
+    fn write(&self, place: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
+            write!(f, "{place} {line}: ")?;
         }
         if let Some(field) = self.field.as_deref().filter(|field| !field.is_empty() && *field != ".") {
             write!(f, "`{field}`: ")?;
@@ -37,6 +43,8 @@ pub struct Faults {
     pub faults: Vec<Fault>,
     /// How many more there were.
     pub more: u64,
+    /// Its lines are rows of a table, and are called so.
+    pub rows: bool,
 }
 
 impl Faults {
@@ -70,12 +78,15 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.rows { "row" } else { "line" };
         if let ([only], 0) = (self.faults.as_slice(), self.more) {
-            return write!(f, "{}: {only}", self.source);
+            write!(f, "{}: ", self.source)?;
+            return only.write(place, f);
         }
         write!(f, "{}: {} faults; nothing was used", self.source, self.faults.len() as u64 + self.more)?;
         for fault in &self.faults {
-            write!(f, "\n  {fault}")?;
+            f.write_str("\n  ")?;
+            fault.write(place, f)?;
         }
         if self.more > 0 {
             write!(f, "\n  … and {} more", self.more)?;

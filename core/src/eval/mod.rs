@@ -25,7 +25,7 @@ pub use looks::{Look, Looks, read_looks};
 pub use resampled::{GroupIntervals, RESAMPLES, Resampling};
 pub use sanity::{Chance, ChanceLevel, Sanity, Similarity, Space, Spread, TierOrder, Warning, ZeroVectors, sanity};
 pub(crate) use sanity::{FLAT_RANK_MIN_DIM, NARROW_CONE, NARROW_SPREAD};
-pub use score::{Score, WORST_MARGIN, score};
+pub use score::{Score, WORST_MARGIN, cosines, score};
 pub use scoreboard::{Checkpoint, EvalHeader, Inputs, Scoreboard, scoreboard};
 pub use stepwise::{Evaluated, EvaluationError, evaluate_in_steps};
 pub use summary::{Summaries, Summary, summaries};

@@ -78,18 +78,37 @@ pub(super) fn score_some(bundles: &[Bundle], embeddings: &Embeddings) -> Vec<Sco
     parallel::map(bundles.len(), |i| vectorised(|| score_bundle(&bundles[i], embeddings)))
 }
 
+/// Cosines of each bundle's anchor with its positive and then its negatives, bit for bit those that [`score()`] compares;
+/// none where a vector is zero or not finite.
+///
+/// # Panics
+/// As [`score()`].
+#[must_use]
+pub fn cosines(set: &BundleSet, embeddings: &Embeddings) -> Vec<Option<Vec<f64>>> {
+    assert_eq!(embeddings.len(), set.events.len(), "one embedding for each event is needed");
+    let of = |bundle: &Bundle| {
+        let cosine = cosine_with(embeddings.row(bundle.anchor as usize), embeddings);
+        let others = bundle.negatives.iter().map(|n| n.event);
+        [bundle.positive].into_iter().chain(others).map(cosine).collect()
+    };
+    parallel::map(set.bundles.len(), |i| vectorised(|| of(&set.bundles[i])))
+}
+
+/// Cosines with `anchor`: none for a zero vector on either side. Rounding may leave one just outside its range.
+#[inline(always)]
+fn cosine_with<'a>(anchor: &'a [f32], embeddings: &'a Embeddings) -> impl Fn(u32) -> Option<f64> + 'a {
+    let norm = dot_and_square(anchor, anchor).1.sqrt();
+    move |event| {
+        let (dot, square) = dot_and_square(anchor, embeddings.row(event as usize));
+        let scale = norm * square.sqrt();
+        (scale > 0.0 && scale.is_finite()).then(|| (dot / scale).clamp(-1.0, 1.0))
+    }
+}
+
 /// One bundle; call it inside [`vectorised`].
 #[inline(always)]
 pub(super) fn score_bundle(bundle: &Bundle, embeddings: &Embeddings) -> Score {
-    let row = |event: u32| embeddings.row(event as usize);
-    let anchor = row(bundle.anchor);
-    let norm = dot_and_square(anchor, anchor).1.sqrt();
-    // None for a zero vector on either side; rounding may leave a cosine just outside its range.
-    let cosine = |event: u32| {
-        let (dot, square) = dot_and_square(anchor, row(event));
-        let scale = norm * square.sqrt();
-        (scale > 0.0 && scale.is_finite()).then(|| (dot / scale).clamp(-1.0, 1.0))
-    };
+    let cosine = cosine_with(embeddings.row(bundle.anchor as usize), embeddings);
     let lost = || Score::of_zero_vector(bundle.negatives.len());
     let Some(pos_sim) = cosine(bundle.positive) else { return lost() };
     let (mut max_neg_sim, mut winner, mut rank) = (f64::NEG_INFINITY, 0, 1);

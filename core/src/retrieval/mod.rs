@@ -7,12 +7,16 @@
 mod board;
 mod items;
 mod metrics;
+mod rank;
 mod read;
+mod write;
 
 pub use board::{Source, scoreboard};
 pub use items::items;
 pub use metrics::{Measures, Metrics, metrics};
+pub use rank::{Ranking, of_bundles, of_items};
 pub use read::{read_predictions, read_qrels, read_run};
+pub use write::{write_qrels, write_run};
 
 use std::collections::BTreeMap;
 

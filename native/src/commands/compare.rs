@@ -101,7 +101,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
 }
 
 fn read_items(board: &Path, items: Option<&Path>) -> CliResult<Vec<Item<'static>>> {
-    let path = items.map_or_else(|| scoreboards::items_beside(board), Path::to_owned);
+    let path = items.map_or_else(|| scoreboards::items_found(board), Path::to_owned);
     scoreboards::read_items(&path).map_err(|e| {
         if path.exists() {
             return e;

@@ -6,6 +6,7 @@ use crate::device;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
+use crate::parquet_file::{self, Column, Values};
 use crate::vectors::ids_beside;
 use crucible_core::data::Event;
 use crucible_core::embeddings::{Embeddings, TENSOR, npy_header};
@@ -26,7 +27,7 @@ pub struct Args {
     /// The events to embed (.jsonl, also .gz or .zst)
     #[arg(long, value_name = "FILE")]
     pub events: PathBuf,
-    /// X.npy or X.safetensors: unit vectors, one row an event; their ids go to X_ids.jsonl
+    /// X.npy or X.safetensors: unit vectors, one row an event; their ids go to X_ids.jsonl. X.parquet: both in one
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     /// Says how long each part took
@@ -35,10 +36,11 @@ pub struct Args {
 }
 
 /// What is written.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Npy,
     Safetensors,
+    Parquet,
 }
 
 /// Embeds the events.
@@ -47,13 +49,16 @@ enum Format {
 /// Inputs that can't be read or used, an output of another kind or that can't be written.
 pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let format = format_of(&args.output)?;
-    let ids_path = ids_beside(&args.output);
+    // A Parquet file holds the ids too.
+    let ids_path = (format != Format::Parquet).then(|| ids_beside(&args.output));
     let mut taken: Vec<(&str, &Path)> = vec![("--checkpoint", &args.checkpoint), ("--events", &args.events)];
     output::refuse_overwriting("--output", &args.output, &taken)?;
     taken.push(("--output", &args.output));
-    output::refuse_overwriting("the file of ids", &ids_path, &taken)?;
     output::check_writable(&args.output)?;
-    output::check_writable(&ids_path)?;
+    if let Some(ids_path) = &ids_path {
+        output::refuse_overwriting("the file of ids", ids_path, &taken)?;
+        output::check_writable(ids_path)?;
+    }
 
     let clock = Instant::now();
     let (loaded, events) = rayon::join(|| Loaded::read(&args.checkpoint, &args.model), || events(&args.events));
@@ -73,8 +78,9 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         ctx.reporter.warn(format!("{zeros} events have a zero vector: none of their words is known to the model"));
     }
 
-    let ids = write_ids(&ids_path, &events)?;
-    output::commit_all([ids, write_vectors(&args.output, format, &embeddings)?])?;
+    let ids = ids_path.as_deref().map(|path| write_ids(path, &events)).transpose()?;
+    let vectors = write_vectors(&args.output, format, &events, &embeddings)?;
+    output::commit_all(ids.into_iter().chain([vectors]))?;
     let (rows, dim) = (embeddings.len(), embeddings.dim);
     let json = serde_json::json!({
         "output": args.output,
@@ -84,11 +90,11 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         "zero_vectors": zeros,
         "checkpoint_hash": loaded.hash,
     });
-    let (vectors, ids) = (args.output.display(), ids_path.display());
-    ctx.print(
-        &json,
-        &format!("{rows} unit vectors of {dim} numbers: {vectors}\ntheir event ids, one a line: {ids}\n"),
-    )?;
+    let ids = ids_path.map_or_else(
+        || "their event ids are in the column event_id\n".to_owned(),
+        |path| format!("their event ids, one a line: {}\n", path.display()),
+    );
+    ctx.print(&json, &format!("{rows} unit vectors of {dim} numbers: {}\n{ids}", args.output.display()))?;
     Ok(Exit::Success)
 }
 
@@ -96,8 +102,11 @@ fn format_of(path: &Path) -> CliResult<Format> {
     match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
         Some("npy") => Ok(Format::Npy),
         Some("safetensors") => Ok(Format::Safetensors),
-        _ => Err(CliError::usage(format!("--output {}: vectors are written as .npy or .safetensors", path.display()))
-            .advise("end the name with one of the two")),
+        Some("parquet") => Ok(Format::Parquet),
+        _ => {
+            let message = format!("--output {}: vectors are written as .npy, .safetensors or .parquet", path.display());
+            Err(CliError::usage(message).advise("end the name with one of them"))
+        }
     }
 }
 
@@ -118,12 +127,21 @@ fn write_ids(path: &Path, events: &[Event]) -> CliResult<AtomicFile> {
     Ok(file)
 }
 
-fn write_vectors(path: &Path, format: Format, embeddings: &Embeddings) -> CliResult<AtomicFile> {
+/// Columns `event_id` and `embedding`, a list of numbers.
+fn write_parquet(path: &Path, events: &[Event], embeddings: &Embeddings) -> CliResult<AtomicFile> {
+    let column = |name: &str, values| Column { name: name.to_owned(), values };
+    let ids = events.iter().map(|event| Some(event.event_id.as_str())).collect();
+    let vectors = Values::Vectors { dim: embeddings.dim, rows: &embeddings.vectors };
+    parquet_file::write(path, &[column("event_id", Values::Texts(ids)), column("embedding", vectors)])
+}
+
+fn write_vectors(path: &Path, format: Format, events: &[Event], embeddings: &Embeddings) -> CliResult<AtomicFile> {
     let (rows, dim) = (embeddings.len(), embeddings.dim);
-    let data: Vec<u8> = embeddings.vectors.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let data = || -> Vec<u8> { embeddings.vectors.iter().flat_map(|x| x.to_le_bytes()).collect() };
     let bytes = match format {
-        Format::Npy => [npy_header(rows, dim), data].concat(),
-        Format::Safetensors => TensorView::new(Dtype::F32, vec![rows, dim], &data)
+        Format::Parquet => return write_parquet(path, events, embeddings),
+        Format::Npy => [npy_header(rows, dim), data()].concat(),
+        Format::Safetensors => TensorView::new(Dtype::F32, vec![rows, dim], &data())
             .and_then(|view| safetensors::serialize([(TENSOR, view)], None))
             .map_err(|e| CliError::new(Exit::Error, format!("the vectors have no safetensors form: {e}")))?,
     };

@@ -9,7 +9,7 @@ use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
 use crate::training::describe;
-use crate::{device, output, scoreboards, table, webhook};
+use crate::{device, output, parquet_file, scoreboards, table, webhook};
 use crucible_core::estimate::Interval;
 use crucible_core::eval::{
     self, BaselineComparison, Chance, ChanceLevel, Change, Item, REGRESSION_THRESHOLD, SEED, Scoreboard, Summary,
@@ -43,7 +43,7 @@ pub struct Args {
     /// The scoreboard to write (JSON)
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
-    /// Where each bundle's result goes; without it beside the scoreboard: X.json, X_items.jsonl
+    /// Where each bundle's result goes (.jsonl or .parquet); without it beside the scoreboard: X.json, X_items.jsonl
     #[arg(long, value_name = "FILE")]
     pub items: Option<PathBuf>,
     /// An earlier scoreboard to set this one beside
@@ -177,10 +177,6 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 
 /// Both outputs can be written, and neither is an input or the other.
 fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
-    if items.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet")) {
-        let message = format!("--items {}: this version writes items as JSON Lines only", items.display());
-        return Err(CliError::usage(message).advise("name a .jsonl, .jsonl.gz or .jsonl.zst file"));
-    }
     let mut taken: Vec<(&str, &Path)> = vec![("--checkpoint", &args.checkpoint), ("--eval-set", &args.eval_set)];
     let baseline_items = args.baseline_scoreboard.as_deref().map(scoreboards::items_beside);
     taken.extend(args.embeddings.as_deref().map(|path| ("--embeddings", path)));
@@ -192,6 +188,11 @@ fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
     output::refuse_overwriting("--output", &args.output, &taken)?;
     taken.push(("--output", &args.output));
     output::refuse_overwriting("--items", items, &taken)?;
+    let plain = scoreboards::items_beside(&args.output);
+    if parquet_file::is_one(items) && plain.exists() {
+        let message = format!("--items {}: {} would be taken for this scoreboard's", items.display(), plain.display());
+        return Err(CliError::usage(message).advise("remove that file, or name another --output"));
+    }
     if let Some(ledger) = &args.ledger {
         taken.push(("--items", items));
         output::refuse_overwriting("--ledger", ledger, &taken)?;
@@ -202,7 +203,7 @@ fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
 
 /// The items beside a baseline, for the flips. A scoreboard says enough without them.
 fn baseline_items(scoreboard: &Path, ctx: &Context) -> Option<Vec<Item<'static>>> {
-    let path = scoreboards::items_beside(scoreboard);
+    let path = scoreboards::items_found(scoreboard);
     if !path.exists() {
         ctx.reporter.detail(format!("no {}: bundles that changed sides are not counted", path.display()));
         return None;

@@ -1,6 +1,9 @@
 //! `crucible export`: what other programs read.
 
+mod beir;
 mod static_folder;
+mod trec;
+mod triplets;
 
 use crate::context::Context;
 use crate::error::CliResult;
@@ -11,6 +14,12 @@ use crate::exit::Exit;
 pub enum Action {
     /// A trained static model as a folder for sentence-transformers and model2vec
     Static(static_folder::Args),
+    /// Bundles as rows that sentence-transformers, FlagEmbedding or Tevatron train on
+    Triplets(triplets::Args),
+    /// Bundles as a BEIR folder (corpus, queries, relevances)
+    Beir(beir::Args),
+    /// A model's ranking as a TREC run, with relevances
+    Trec(Box<trec::Args>),
 }
 
 /// Runs one of them.
@@ -20,5 +29,8 @@ pub enum Action {
 pub fn run(action: &Action, ctx: &Context) -> CliResult<Exit> {
     match action {
         Action::Static(args) => static_folder::run(args, ctx),
+        Action::Triplets(args) => triplets::run(args, ctx),
+        Action::Beir(args) => beir::run(args, ctx),
+        Action::Trec(args) => trec::run(args, ctx),
     }
 }

@@ -65,7 +65,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     }
     let (mut discordance, mut design_effect) = (args.discordance, args.design_effect);
     if let Some([before, after]) = args.scoreboards.as_deref() {
-        let items = |path: &PathBuf| scoreboards::read_items(&scoreboards::items_beside(path));
+        let items = |path: &PathBuf| scoreboards::read_items(&scoreboards::items_found(path));
         let pairs = Pairs::of(&items(before)?, &items(after)?).pairs;
         let measured = change(&pairs.iter().collect::<Vec<_>>(), &Settings::default())
             .ok_or_else(|| CliError::new(Exit::Data, "no bundle is in both items files"))?;

@@ -4,7 +4,7 @@ use super::triplets::rows;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output;
+use crate::{output, parquet_file};
 use crucible_core::interchange::Labels;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use std::path::PathBuf;
                         then: crucible bundle --events events.jsonl --output train.jsonl --holdout frozen.jsonl"
 )]
 pub struct Args {
-    /// Labelled texts (.csv, .tsv, .jsonl; also .gz or .zst)
+    /// Labelled texts (.csv, .tsv, .jsonl, also .gz or .zst; .parquet)
     #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
     /// The events to write (JSON Lines)
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         None => return Err(CliError::new(Exit::Data, format!("{source} holds no rows"))),
     };
     let labels = Labels { id: args.id.clone(), lemma: args.lemma.clone(), document: args.document.clone(), ..labels };
-    let events = labels.events(&rows, &source)?;
+    let events = labels.events(&rows, &source).map_err(|f| parquet_file::of_rows(&args.input, f))?;
     output::write_json_lines(&args.output, &events)?;
     let senses: BTreeSet<&str> = events.iter().map(|e| e.sense.as_str()).collect();
     let lemmas: BTreeSet<&str> = events.iter().map(|e| e.lemma.as_str()).collect();

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::{io, output};
+use crate::{io, output, parquet_file};
 use crucible_core::interchange::{Row, RowFormat, read_rows, triplets};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
                         FlagEmbedding's (query, pos, neg) and Tevatron's (query, positive_passages, negative_passages)."
 )]
 pub struct Args {
-    /// Rows (.jsonl, .csv, .tsv; also .gz or .zst)
+    /// Rows (.jsonl, .csv, .tsv, also .gz or .zst; .parquet)
     #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
     /// The bundles to write (JSON Lines)
@@ -26,10 +26,13 @@ pub struct Args {
 
 /// All rows of a file, in the form that its name tells.
 pub(super) fn rows(path: &Path) -> CliResult<Vec<Row>> {
+    if parquet_file::is_one(path) {
+        return parquet_file::rows(path);
+    }
     let name = path.display().to_string();
     let format = RowFormat::of_name(&name).ok_or_else(|| {
         CliError::usage(format!("{name}: which form its rows have is told by its name"))
-            .advise("name a .jsonl, .csv or .tsv file; convert Parquet with `python -c \"import pandas; …to_json(…, orient='records', lines=True)\"`")
+            .advise("name a .jsonl, .csv, .tsv or .parquet file")
     })?;
     Ok(read_rows(&mut *io::open(path)?, format, &name)?)
 }
@@ -42,7 +45,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     output::refuse_overwriting("--output", &args.output, &[("--input", &args.input)])?;
     output::check_writable(&args.output)?;
     let source = args.input.display().to_string();
-    let made = triplets(&rows(&args.input)?, &source)?;
+    let made = triplets(&rows(&args.input)?, &source).map_err(|f| parquet_file::of_rows(&args.input, f))?;
     if made.set.bundles.is_empty() {
         let message = format!("{source}: no row holds an anchor, another positive, and a negative");
         return Err(CliError::new(Exit::Data, message).advise(

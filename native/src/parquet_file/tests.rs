@@ -1,0 +1,119 @@
+use super::*;
+use crucible_core::rng::Stream;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn column<'a>(name: &str, values: Values<'a>) -> Column<'a> {
+    Column { name: name.to_owned(), values }
+}
+
+fn sample() -> Vec<u8> {
+    let vectors: Vec<f32> = (0..12).map(|i| i as f32 / 3.0).collect();
+    let columns = [
+        column("id", Values::Texts(vec![Some("=a"), Some("b\r\n\"c\""), Some("é")])),
+        column("tier", Values::Texts(vec![None, Some("x"), None])),
+        column("margin", Values::Doubles(vec![0.1, -2.0, f64::MIN_POSITIVE])),
+        column("rank", Values::Counts(vec![1, u32::MAX, 3])),
+        column("zero", Values::Bools(vec![true, false, true])),
+        column("vector", Values::Vectors { dim: 4, rows: &vectors }),
+    ];
+    write_to(Vec::new(), &columns).expect("a Vec takes everything")
+}
+
+fn of_bytes(bytes: &[u8], most: usize) -> Result<Vec<Row>, Refused> {
+    let dir = folder();
+    let path = dir.path().join("x.parquet");
+    std::fs::write(&path, bytes).expect("writes");
+    quietly(|| read(File::open(&path).expect("opens"), most)).unwrap_or_else(|e| Err(Refused::File(e)))
+}
+
+fn found(bytes: &[u8]) -> Vec<Row> {
+    match of_bytes(bytes, MAX_BYTES) {
+        Ok(rows) => rows,
+        Err(Refused::File(message)) => panic!("{message}"),
+        Err(Refused::Cell(row, column, message)) => panic!("{row} {column:?} {message}"),
+    }
+}
+
+#[test]
+fn columns_come_back_as_rows() {
+    let rows = found(&sample());
+    assert_eq!(rows.iter().map(|r| r.line).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        Value::Object(rows[1].values.clone()),
+        serde_json::json!({"id": "b\r\n\"c\"", "tier": "x", "margin": -2.0, "rank": u32::MAX, "zero": false, "vector": [
+            4f32 / 3.0, 5f32 / 3.0, 2.0, 7f32 / 3.0
+        ]})
+    );
+    assert_eq!((&rows[0].values["tier"], &rows[2].values["margin"]), (&Value::Null, &Value::from(f64::MIN_POSITIVE)));
+    assert_eq!(sample(), sample(), "the same bytes each time");
+}
+
+#[test]
+fn rows_beyond_one_group_keep_their_order() {
+    let n = GROUP_ROWS + 17;
+    let numbers: Vec<u32> = (0..n as u32).collect();
+    let bytes = write_to(Vec::new(), &[column("n", Values::Counts(numbers))]).expect("a Vec takes everything");
+    let rows = found(&bytes);
+    assert_eq!(rows.len(), n);
+    assert!(rows.iter().all(|row| row.values["n"] == row.line - 1));
+}
+
+#[test]
+fn items_come_back_bit_for_bit() {
+    let dir = folder();
+    let mut stream = Stream::new(7, "test", 0);
+    let tiers = [None, Some(crucible_core::data::Tier::Adversarial), Some(crucible_core::data::Tier::Easy)];
+    let items: Vec<Item<'_>> = (0..200)
+        .map(|i| Item {
+            bundle_id: format!("b{i}").into(),
+            group: format!("g \"{i}\"").into(),
+            group_kind: if i % 2 == 0 { GroupKind::Doc } else { GroupKind::Lemma },
+            tier: tiers[i % 3],
+            pool: (i % 3 == 1).then_some(crucible_core::data::Pool::Organic),
+            margin: stream.unit() - 0.5,
+            rank: 1 + stream.below(5) as u32,
+            pos_sim: stream.unit(),
+            max_neg_sim: stream.unit(),
+            winning_negative: format!("n{i}").into(),
+            zero_vector: i == 5,
+        })
+        .collect();
+    let path = dir.path().join("x_items.parquet");
+    write_items(&path, &items).expect("writes").commit().expect("writes");
+    assert_eq!(super::items(&path).expect("reads"), items);
+}
+
+#[test]
+fn damaged_files_are_refused_and_never_panic() {
+    let bytes = sample();
+    for length in 0..bytes.len() {
+        assert!(matches!(of_bytes(&bytes[..length], MAX_BYTES), Err(Refused::File(_))), "cut to {length}");
+    }
+    let mut stream = Stream::new(1, "damage", 0);
+    let mut refused = 0;
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << stream.below(8);
+        refused += usize::from(of_bytes(&damaged, MAX_BYTES).is_err());
+    }
+    assert!(refused > bytes.len() / 10, "only {refused} of {} are seen", bytes.len());
+}
+
+#[test]
+fn what_unpacks_to_too_much_is_refused_by_row_and_column() {
+    let long = "x".repeat(MAX_LINE_BYTES + 1);
+    let bytes = write_to(Vec::new(), &[column("a", Values::Texts(vec![Some("b"), Some(&long)]))]).expect("writes");
+    assert!(bytes.len() < long.len() / 10);
+    let Err(Refused::Cell(row, column, message)) = of_bytes(&bytes, MAX_BYTES) else { panic!("refused") };
+    assert_eq!((row, column.as_deref()), (2, Some("a")));
+    assert!(message.contains("at most"), "{message}");
+    // Many times the same text is one text in the file.
+    let many = vec![Some(&long[..1000]); 10_000];
+    let bytes =
+        write_to(Vec::new(), &[super::Column { name: "a".into(), values: Values::Texts(many) }]).expect("writes");
+    assert!(matches!(of_bytes(&bytes, 1 << 20), Err(Refused::Cell(1000.., Some(_), _))));
+    assert_eq!(found(&bytes).len(), 10_000);
+}
