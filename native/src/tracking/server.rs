@@ -143,7 +143,8 @@ impl Server {
     }
 
     /// Whether anybody answers there, whatever they say.
-    pub(super) fn answers(&self) -> bool {
+    #[must_use]
+    pub fn answers(&self) -> bool {
         self.probe.get(format!("{}/health", self.base)).call().is_ok()
     }
 
@@ -194,15 +195,18 @@ fn patiently<T>(mut request: impl FnMut() -> Result<T, Failure>) -> Result<T, Fa
     request()
 }
 
-/// The object that an answer holds, or what is wrong with it.
+/// The object that an answer holds, null where it is empty, or what is wrong with it.
 fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value, Failure> {
     let mut response = response.map_err(|e| Failure::Down(e.to_string()))?;
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
     let body = body.map_err(|e| Failure::Down(format!("its answer can't be read: {e}")))?;
     let value = serde_json::from_slice::<Value>(&body).ok().filter(Value::is_object);
-    if let (200..=299, Some(value)) = (status, &value) {
-        return Ok(value.clone());
+    match (status, &value) {
+        (200..=299, Some(value)) => return Ok(value.clone()),
+        // To a file there is nothing to say.
+        (200..=299, None) if body.is_empty() => return Ok(Value::Null),
+        _ => {}
     }
     let code = value.as_ref().and_then(|v| v["error_code"].as_str()).map(str::to_owned);
     let words = value.as_ref().and_then(|v| v["message"].as_str()).unwrap_or_default();
