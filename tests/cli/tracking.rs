@@ -251,9 +251,9 @@ fn a_server_that_hangs_holds_up_no_step_and_the_end_but_little() {
     let ran = train(&dir, &stub.uri, "r", &["--tracking", "mlflow"]);
     let whole = started.elapsed().as_secs_f64();
     let (plain, tracked) = (plain[0]["seconds"].as_f64().expect("s"), ran.json()[0]["seconds"].as_f64().expect("s"));
-    // A request waits for 5 s: a step that waited for one would show. Others compute on this machine meanwhile.
+    // A request waits for 10 s: a step that waited for one would show. Others compute on this machine meanwhile.
     assert!(tracked < plain * 3.0 + 4.0, "{tracked} s of training, {plain} s without a tracker");
-    assert!(whole < tracked + 10.0 + 10.0, "{whole} s in all, {tracked} s of training");
+    assert!(whole < tracked + 20.0 + 10.0, "{whole} s in all, {tracked} s of training");
     assert!(ran.stderr.contains("MLflow was not told everything"), "{ran:?}");
     stub.mood(Mood::Well);
     run_sync(&dir, &stub, "r").ok();

@@ -57,9 +57,15 @@ def stop(server):
     server.wait(30)
 
 
-def crucible(*args):
+def crucible(*args, there=True):
     ran = subprocess.run([CRUCIBLE, *args], capture_output=True, text=True)
     assert ran.returncode == 0, (args, ran.stdout, ran.stderr)
+    told = "MLflow was not told" not in ran.stderr
+    assert there or not told, ran.stderr
+    if there and not told:
+        # A slow machine: the end of a run waits for no more than its bound.
+        print("sent later:", ran.stderr)
+        crucible("sync", args[args.index("--output-dir") + 1] if "--output-dir" in args else "s")
     return ran
 
 
@@ -105,7 +111,7 @@ def main():
     often = ["--quiet", "--experiment.log_every", "1"]
 
     # Nobody is there yet: what is written then is sent later.
-    crucible("train", "--output-dir", "early", "--tracking", "mlflow", *often)
+    crucible("train", "--output-dir", "early", "--tracking", "mlflow", *often, there=False)
     server = start(port)
     try:
         from mlflow import MlflowClient

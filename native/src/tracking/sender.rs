@@ -15,7 +15,7 @@ const GATHER: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 const MAX_RETRY: Duration = Duration::from_secs(60);
 /// How long the end of a run waits for the last of it.
-const END: Duration = Duration::from_secs(10);
+const END: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
 struct State {

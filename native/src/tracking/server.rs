@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Where the server is.
 pub const URI: &str = "MLFLOW_TRACKING_URI";
 /// For a request and its answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// For a file.
 const FILE_TIMEOUT: Duration = Duration::from_secs(120);
 /// For an answer to the question whether there is anybody.
