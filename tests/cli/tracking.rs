@@ -139,7 +139,7 @@ fn a_run_is_told_whole_and_trains_as_without() {
     assert_eq!(stub.seen().authorization.len(), stub.seen().requests.len());
 
     // There is nothing left to send; a scoreboard that comes later is.
-    stub.seen().requests.clear();
+    stub.forget_requests();
     let synced = run_sync(&dir, &stub, "r").json();
     assert_eq!((&synced[0]["entries_sent"], &synced[0]["files_sent"]), (&0.into(), &0.into()), "{synced}");
     assert_eq!(stub.seen().requests.len(), 0, "{:?}", stub.seen().requests);
@@ -171,7 +171,7 @@ fn what_a_server_did_not_hear_is_sent_once() {
     assert!(text.ok().contains("402 lines and 3 files sent → run run0"), "{text:?}");
     once(&stub.run(), 400);
     assert_eq!(stub.run().status, ["FINISHED"]);
-    stub.seen().requests.clear();
+    stub.forget_requests();
     run_sync(&dir, &stub, "r").ok();
     assert_eq!(stub.seen().requests.len(), 0, "{:?}", stub.seen().requests);
 
@@ -225,6 +225,7 @@ fn a_sync_that_is_cut_off_goes_on_where_it_was() {
     let stub = Stub::new(Mood::Well);
     run_sync(&dir, &stub, "r").ok();
     dir.file("r/tracking.json", "{\"key\":");
+    dir.file("r/config.yaml", "training: {steps: 1}\n");
     let text = dir.read("r/tracking.jsonl") + "{\"entry\":\"metr";
     dir.file("r/tracking.jsonl", &text);
     run_sync(&dir, &stub, "r").ok();

@@ -7,7 +7,7 @@
 use super::artifacts;
 use super::journal::{self, Entry, JOURNAL, Metrics, Start};
 use super::sent::Sent;
-use super::server::{Failure, Server};
+use super::server::{Failure, Server, patiently};
 use crate::lock;
 use serde_json::{Value, json};
 use std::path::{Component, Path, PathBuf};
@@ -211,19 +211,18 @@ fn ensure(dir: &Path, start: &Start, server: &Server, sent: &mut Sent) -> Result
     };
     let experiment = experiment(server, &start.experiment).map_err(must)?;
     let filter = format!("tags.`{KEY}` = '{}'", start.key);
-    let found = json!({"experiment_ids": [experiment], "filter": filter, "max_results": 1});
-    let found = server.post("runs/search", &found).map_err(must)?;
-    let info = match found.pointer("/runs/0/info") {
-        Some(info) => info.clone(),
-        None => {
-            let mut tags = vec![json!({"key": KEY, "value": start.key})];
-            tags.extend(start.tags.iter().map(|(k, v)| json!({"key": cut(k, MAX_NAME), "value": cut(v, MAX_VALUE)})));
-            tags.extend(parent.map(|id| json!({"key": "mlflow.parentRunId", "value": id})));
-            let name = cut(&start.name, MAX_NAME);
-            let body = json!({"experiment_id": experiment, "run_name": name, "start_time": start.time, "tags": tags});
-            server.post("runs/create", &body).map_err(must)?["run"]["info"].clone()
-        }
-    };
+    let search = json!({"experiment_ids": [experiment], "filter": filter, "max_results": 1});
+    let mut tags = vec![json!({"key": KEY, "value": start.key})];
+    tags.extend(start.tags.iter().map(|(k, v)| json!({"key": cut(k, MAX_NAME), "value": cut(v, MAX_VALUE)})));
+    tags.extend(parent.map(|id| json!({"key": "mlflow.parentRunId", "value": id})));
+    let name = cut(&start.name, MAX_NAME);
+    let create = json!({"experiment_id": experiment, "run_name": name, "start_time": start.time, "tags": tags});
+    // Each time it is looked for anew: the answer to the last try may have been lost.
+    let found_or_made = patiently(|| match server.post_once("runs/search", &search)?.pointer("/runs/0/info") {
+        Some(info) => Ok(info.clone()),
+        None => Ok(server.post_once("runs/create", &create)?["run"]["info"].clone()),
+    });
+    let info = found_or_made.map_err(must)?;
     let id = info["run_id"].as_str().filter(|id| is_id(id));
     sent.run_id = Some(id.ok_or_else(|| strange("the run"))?.to_owned());
     sent.artifacts = info["artifact_uri"].as_str().and_then(artifact_root);

@@ -148,15 +148,17 @@ impl Server {
         self.probe.get(format!("{}/health", self.base)).call().is_ok()
     }
 
-    /// Posts to `path` of the interface, such as `runs/create`.
+    /// Posts to `path` of the interface, such as `runs/update`.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let url = format!("{}/api/2.0/mlflow/{path}", self.base);
-        let body = body.to_string();
-        patiently(|| {
-            let request = self.agent.post(&url).header("content-type", "application/json");
-            let request = self.authorization.iter().fold(request, |r, a| r.header("authorization", a));
-            answer(request.send(body.as_bytes()))
-        })
+        patiently(|| self.post_once(path, body))
+    }
+
+    /// The same for what must not be done twice: an answer may be lost after it was done.
+    pub(super) fn post_once(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.agent.post(format!("{}/api/2.0/mlflow/{path}", self.base));
+        let request = request.header("content-type", "application/json");
+        let request = self.authorization.iter().fold(request, |r, a| r.header("authorization", a));
+        answer(request.send(body.to_string().as_bytes()))
     }
 
     /// Gets `path` of the interface, with a parameter.
@@ -183,7 +185,7 @@ impl Server {
 }
 
 /// Tries a few times while the server is down.
-fn patiently<T>(mut request: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn patiently<T>(mut request: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
     let started = Instant::now();
     for pause in PAUSES {
         match request() {

@@ -37,7 +37,7 @@ pub(crate) struct StubRun {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) experiments: Vec<String>,
     pub(crate) runs: BTreeMap<String, StubRun>,
@@ -69,12 +69,22 @@ impl Stub {
         Self { uri, seen }
     }
 
-    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().expect("the stub works")
+    /// All that it has seen; a copy, so that nobody waits for whoever looks.
+    pub(crate) fn seen(&self) -> Seen {
+        self.lock().clone()
     }
 
     pub(crate) fn mood(&self, mood: Mood) {
-        self.seen().mood = Some(mood);
+        self.lock().mood = Some(mood);
+    }
+
+    /// Forgets which requests came.
+    pub(crate) fn forget_requests(&self) {
+        self.lock().requests.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("the stub works")
     }
 
     /// The one run that there is.
@@ -180,6 +190,9 @@ impl Seen {
                 (404, json!({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none"}))
             }
             "experiments/get-by-name" => (200, json!({"experiment": {"experiment_id": "1"}})),
+            "experiments/create" if !self.experiments.is_empty() => {
+                (400, json!({"error_code": "RESOURCE_ALREADY_EXISTS", "message": "there"}))
+            }
             "experiments/create" => {
                 self.experiments.push(body["name"].as_str().expect("a name").to_owned());
                 (200, json!({"experiment_id": "1"}))
