@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
 use crate::vectors::Source;
-use crate::{device, guards, huge_pages, io, output, webhook};
+use crate::{device, guards, huge_pages, io, output, tracking, webhook};
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::config::{self, Config, ModelKind, Precision};
@@ -101,6 +101,7 @@ impl Inputs {
         decides.experiment.seeds.clear();
         decides.device = config::Device::default();
         decides.guardrails.webhook = None;
+        decides.tracking = config::Tracking::default();
         let text = format!("{}\n{}\n{seed}\n{}", config::to_yaml(&decides), self.content, env!("CARGO_PKG_VERSION"));
         hex(&Sha256::digest(text.as_bytes()))
     }
@@ -213,22 +214,24 @@ pub fn run_seed(
     config: &Config,
     seed: u64,
     dir: &Path,
-    resume: bool,
+    span: Span<'_>,
     stop: &Stop,
     ctx: &Context,
 ) -> CliResult<Summary> {
     // Before anything is written.
     let backend = device::open(&config.device.kind)?;
-    run_seed_on(backend, inputs, config, seed, dir, Span { resume, until: None }, stop, ctx)
+    run_seed_on(backend, inputs, config, seed, dir, span, stop, ctx)
 }
 
-/// Which part of a run is done now.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Span {
+/// Which part of a run is done now, and who hears of it.
+#[derive(Clone, Copy, Default)]
+pub struct Span<'a> {
     /// From where it was saved.
     pub resume: bool,
     /// To this step, whose model is written to [`at_step`]; none: to the end.
     pub until: Option<u64>,
+    /// The run's tracker.
+    pub tracked: Option<&'a tracking::Run>,
 }
 
 /// Where the model of a step on the way lies.
@@ -248,7 +251,7 @@ pub fn run_seed_on(
     config: &Config,
     seed: u64,
     dir: &Path,
-    Span { resume, until }: Span,
+    Span { resume, until, tracked }: Span<'_>,
     stop: &Stop,
     ctx: &Context,
 ) -> CliResult<Summary> {
@@ -292,13 +295,18 @@ pub fn run_seed_on(
         // Else a stop before the first save would be resumed from what an earlier run left.
         output::remove_file(&state_path)?;
         output::remove_file(&dir.join(CHECKPOINT))?;
+        tracking::forget(dir)?;
     }
     WRITTEN.iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
     let mut own = seen_from(config, dir);
     own.experiment.seeds = vec![seed];
     // Its address may hold a secret, and decides nothing of the run.
     own.guardrails.webhook = None;
+    own.tracking = config::Tracking::default();
     output::write_file(&dir.join("config.yaml"), config::to_yaml(&own).as_bytes())?;
+    if let Some(tracked) = tracked {
+        tracked.begin((first > 0).then_some(first));
+    }
     let progress = ctx.reporter.start("training", "steps", config.training.steps);
     progress.set(first);
     let mut files = RunFiles {
@@ -311,6 +319,7 @@ pub fn run_seed_on(
         reporter: ctx.reporter.clone(),
         stop,
         until,
+        tracked,
         webhook: config.guardrails.webhook.clone(),
         loss: None,
         told: BTreeSet::new(),
@@ -441,6 +450,7 @@ struct RunFiles<'a> {
     stop: &'a Stop,
     /// A step to stop at.
     until: Option<u64>,
+    tracked: Option<&'a tracking::Run>,
     webhook: Option<String>,
     loss: Option<f64>,
     told: BTreeSet<(String, Level)>,
@@ -483,6 +493,9 @@ impl Observer for RunFiles<'_> {
         let (loss, norm, lr) = (metrics.loss, metrics.gradient_norm, metrics.learning_rate);
         let text = format!("loss={loss:.4} grad={norm:.3} lr={lr:.2e} quota={}", quota.join("/"));
         self.say(&format!("step {} {text} {rate:.0} steps/s", metrics.step));
+        if let Some(tracked) = self.tracked {
+            tracked.training(metrics);
+        }
         self.progress.message(format!("loss {loss:.4}"));
         self.progress.set(metrics.step);
         self.loss = Some(loss);

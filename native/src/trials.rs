@@ -9,15 +9,16 @@ use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
 use crate::signals::Stop;
+use crate::tracking::journal::Status;
+use crate::tracking::{self, Server};
 use crate::training::{self, CHECKPOINT, Inputs, Span};
-use crate::{device, io, output};
+use crate::{device, io, lock, output};
 use crucible_core::config::Config;
 use crucible_core::data::read_bundles;
 use crucible_core::guardrails::Finding;
 use crucible_core::sweep::{Evaluation, Trial, Truth, read_plan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,8 @@ pub const PLAN: &str = "plan.jsonl";
 const RECORD: &str = "trial.json";
 const ERROR: &str = "trial_error.json";
 const LOCK: &str = ".lock";
+/// Whoever only looks holds the lock for less.
+const SOON: Duration = Duration::from_secs(1);
 /// A record or an error larger than this is something else.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 /// Inputs that are kept for further trials.
@@ -110,13 +113,14 @@ pub struct Runner<'a> {
     inputs: Mutex<Vec<(String, Arc<Inputs>)>>,
     evals: Mutex<Vec<(String, Arc<EvalSet>)>>,
     found: Mutex<Vec<(String, Arc<Vec<Finding>>)>>,
+    server: Option<Arc<Server>>,
 }
 
 impl<'a> Runner<'a> {
-    /// Of the plan in `root`.
+    /// Of the plan in `root`; what trials track is sent to `server`, if there is one.
     #[must_use]
-    pub fn new(root: &'a Path, stop: &'a Stop, ctx: &'a Context) -> Self {
-        Self { root, stop, ctx, inputs: Mutex::default(), evals: Mutex::default(), found: Mutex::default() }
+    pub fn new(root: &'a Path, server: Option<Arc<Server>>, stop: &'a Stop, ctx: &'a Context) -> Self {
+        Self { root, stop, ctx, inputs: Mutex::default(), evals: Mutex::default(), found: Mutex::default(), server }
     }
 
     /// Runs a trial to its end, from wherever it is. `said` hears what it is at.
@@ -126,7 +130,7 @@ impl<'a> Runner<'a> {
     pub fn run(&self, trial: &Trial, said: &dyn Fn(&str)) -> CliResult<Ended> {
         let dir = self.root.join(&trial.dir);
         output::create_folder(&dir)?;
-        let lock = locked_soon(&dir)?.ok_or_else(|| {
+        let lock = lock::take_within(&dir.join(LOCK), SOON)?.ok_or_else(|| {
             CliError::new(Exit::Error, format!("{}: another process works on this trial", dir.display()))
                 .advise("wait for it, or end it")
         })?;
@@ -166,6 +170,22 @@ impl<'a> Runner<'a> {
         }
         [RECORD, ERROR].iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
         output::write_json(&record_path, &record(false))?;
+        let tracked = self.tracked(trial, dir);
+        let ended = self.go_on(trial, dir, &tracked, said);
+        tracked.end(match &ended {
+            Ok(Ended::Stopped) => Status::Killed,
+            Ok(_) => Status::Finished,
+            Err(_) => Status::Failed,
+        });
+        if ended? == Ended::Stopped {
+            return Ok(Ended::Stopped);
+        }
+        output::write_json(&record_path, &record(true))?;
+        Ok(Ended::Finished)
+    }
+
+    /// Trains and evaluates what is not there yet.
+    fn go_on(&self, trial: &Trial, dir: &Path, tracked: &tracking::Run, said: &dyn Fn(&str)) -> CliResult<Ended> {
         let config = &trial.config;
         let inputs = self.inputs(config)?;
         let mut checked = false;
@@ -180,7 +200,8 @@ impl<'a> Runner<'a> {
                 }
                 said("training");
                 let backend = device::open(&config.device.kind)?;
-                let span = Span { resume: true, until: (!last).then_some(evaluation.step) };
+                let until = (!last).then_some(evaluation.step);
+                let span = Span { resume: true, until, tracked: Some(tracked) };
                 training::run_seed_on(backend, &inputs, config, trial.seed, dir, span, self.stop, self.ctx)?;
                 if !model.exists() {
                     return Ok(Ended::Stopped);
@@ -189,34 +210,60 @@ impl<'a> Runner<'a> {
                 training::tidy_finished(dir)?;
             }
             said("evaluating");
-            self.evaluate(config, &evaluation, &model)?;
+            self.evaluate(config, &evaluation, &model, tracked)?;
             if self.stop.requested() && !last {
                 return Ok(Ended::Stopped);
             }
         }
-        output::write_json(&record_path, &record(true))?;
         Ok(Ended::Finished)
     }
 
-    fn evaluate(&self, config: &Config, evaluation: &Evaluation, model: &Path) -> CliResult<()> {
+    fn tracked(&self, trial: &Trial, dir: &Path) -> tracking::Run {
+        let about = tracking::About {
+            name: format!("{} seed {}", trial.condition, trial.seed),
+            parent: Some(vec![".."; Path::new(&trial.dir).components().count()].join("/")),
+            tags: tracking::tags([
+                ("crucible.condition", trial.condition.clone()),
+                ("crucible.seed", trial.seed.to_string()),
+            ]),
+            params: tracking::params(&trial.config),
+        };
+        let server = self.server.clone();
+        tracking::Run::new(dir, self.root, &trial.config.tracking, server, about, &self.ctx.reporter)
+    }
+
+    fn evaluate(
+        &self,
+        config: &Config,
+        evaluation: &Evaluation,
+        model: &Path,
+        tracked: &tracking::Run,
+    ) -> CliResult<()> {
         let folder = self.root.join(&evaluation.dir);
         output::create_folder(&folder)?;
-        let owed: Vec<(PathBuf, &String)> = eval_sets(config)
-            .into_iter()
-            .map(|(truth, path)| (folder.join(board_name(truth)), path))
-            .filter(|(board, _)| !board.exists())
-            .collect();
-        if owed.is_empty() {
-            return Ok(());
+        let boards: Vec<(Truth, PathBuf, &String)> =
+            eval_sets(config).into_iter().map(|(truth, path)| (truth, folder.join(board_name(truth)), path)).collect();
+        let owed: Vec<&(Truth, PathBuf, &String)> = boards.iter().filter(|(_, board, _)| !board.exists()).collect();
+        if !owed.is_empty() {
+            let loaded = Loaded::own(model)?;
+            let named = model.strip_prefix(self.root).unwrap_or(model).display().to_string();
+            let backend = device::open(&config.device.kind)?;
+            for (_, board, path) in &owed {
+                output::remove_leftovers(board)?;
+                output::remove_leftovers(&crate::scoreboards::items_beside(board))?;
+                let set = self.eval_set(path, config)?;
+                evaluation::evaluate(&set, &loaded, &named, backend.as_ref(), board)?;
+            }
         }
-        let loaded = Loaded::own(model)?;
-        let named = model.strip_prefix(self.root).unwrap_or(model).display().to_string();
-        let backend = device::open(&config.device.kind)?;
-        for (board, path) in owed {
-            output::remove_leftovers(&board)?;
-            output::remove_leftovers(&crate::scoreboards::items_beside(&board))?;
-            let set = self.eval_set(path, config)?;
-            evaluation::evaluate(&set, &loaded, &named, backend.as_ref(), &board)?;
+        // Those of an earlier call, too, if it was killed before it told of them.
+        tracked.begin(None);
+        for (truth, path, _) in &boards {
+            let new = owed.iter().any(|(t, ..)| t == truth);
+            if (new || tracked.lacks(truth.name(), evaluation.step))
+                && let Ok(board) = crate::scoreboards::read(path)
+            {
+                tracked.scoreboard(*truth, evaluation.step, &board);
+            }
         }
         Ok(())
     }
@@ -286,7 +333,7 @@ pub fn state(root: &Path, trial: &Trial) -> CliResult<State> {
         }
     }
     let step = last_step(&dir.join("metrics.jsonl"));
-    Ok(if locked(&dir)?.is_none() { State::Running { step } } else { State::Stopped { step } })
+    Ok(if lock::take(&dir.join(LOCK))?.is_none() { State::Running { step } } else { State::Stopped { step } })
 }
 
 fn last_step(metrics: &Path) -> u64 {
@@ -304,27 +351,4 @@ fn read_record(dir: &Path) -> CliResult<Option<Record>> {
     serde_json::from_slice(&bytes).map(Some).map_err(|e| {
         CliError::new(Exit::Data, format!("{} is no trial's record: {e}", path.display())).advise("remove that folder")
     })
-}
-
-/// The folder's lock; none where another process holds it. It ends with the process, however that ends.
-fn locked(dir: &Path) -> CliResult<Option<File>> {
-    let path = dir.join(LOCK);
-    let io = |e: &std::io::Error| CliError::io("write", &path, e);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| io(&e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(e)) => Err(io(&e)),
-    }
-}
-
-/// The same; whoever only looks holds it for a moment.
-fn locked_soon(dir: &Path) -> CliResult<Option<File>> {
-    for _ in 0..20 {
-        if let Some(lock) = locked(dir)? {
-            return Ok(Some(lock));
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(None)
 }

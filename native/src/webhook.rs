@@ -1,8 +1,8 @@
 //! The webhook of `guardrails.webhook`: findings from CRITICAL up, posted as JSON.
 //!
-//! Plain HTTP only: a TLS stack would be the largest part of the program by far. For a service that asks for HTTPS, name a
-//! relay on this machine or network. A webhook tells; it never decides: whatever becomes of it, the result stays.
+//! Plain HTTP only ([`crate::http`]). A webhook tells; it never decides: whatever becomes of it, the result stays.
 
+use crate::http;
 use crate::progress::Reporter;
 use crucible_core::guardrails::{Finding, Level};
 use serde::Serialize;
@@ -39,12 +39,7 @@ pub fn tell(webhook: Option<&str>, command: &str, findings: &[Finding], stops: b
 
 fn post(url: &str, message: &Message<'_>) -> Result<(), String> {
     let body = serde_json::to_vec(message).map_err(|e| e.to_string())?;
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        .max_redirects(0)
-        .user_agent(concat!("crucible/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into();
+    let agent = http::agent(TIMEOUT);
     let response = agent.post(url).header("content-type", "application/json").send(&body[..]);
     match response {
         Ok(response) if response.status().is_success() => Ok(()),

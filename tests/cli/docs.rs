@@ -72,6 +72,17 @@ fn the_schemas_of_the_benchmarks_are_fresh() {
 }
 
 #[test]
+fn the_schemas_of_tracked_runs_are_fresh() {
+    use crucible_cli::tracking::{journal::Entry, sent::Sent};
+    for (name, schema) in
+        [("tracking_journal", schemars::schema_for!(Entry)), ("tracking", schemars::schema_for!(Sent))]
+    {
+        let text = serde_json::to_string_pretty(&schema).expect("is JSON") + "\n";
+        fresh(&format!("schemas/{name}.schema.json"), &text);
+    }
+}
+
+#[test]
 fn the_schema_of_the_configuration_is_fresh() {
     let schema = serde_json::to_string_pretty(&crucible_core::config::schema()).expect("is JSON");
     fresh("schemas/config.schema.json", &(schema + "\n"));

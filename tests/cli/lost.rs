@@ -76,7 +76,7 @@ impl Run {
             &self.config,
             42,
             &self.path(run),
-            training::Span { resume, until: None },
+            training::Span { resume, ..training::Span::default() },
             &stop,
             &ctx,
         )

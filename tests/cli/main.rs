@@ -34,6 +34,8 @@ mod report;
 mod slurm;
 #[cfg(unix)]
 mod sweep;
+#[cfg(unix)]
+mod tracking;
 mod util;
 mod vectors;
 mod web;

@@ -434,13 +434,21 @@ pub struct Sweep {
     pub steps: Vec<u64>,
 }
 
-/// Where metrics are sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Where metrics are sent. Not written into runs' own configurations: it decides nothing of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tracking {
-    /// The tracker.
+    /// The tracker. MLflow is where `MLFLOW_TRACKING_URI` says; TensorBoard's event files lie in the run's folder.
     #[serde(rename = "type")]
     pub kind: TrackingKind,
+    /// MLflow's experiment; it is made if it is not there.
+    pub experiment: String,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Self { kind: TrackingKind::None, experiment: "crucible".to_owned() }
+    }
 }
 
 /// Trackers.
@@ -450,4 +458,24 @@ pub enum TrackingKind {
     /// None.
     #[default]
     None,
+    /// An MLflow server.
+    Mlflow,
+    /// Event files for TensorBoard.
+    Tensorboard,
+    /// An MLflow server, and event files for TensorBoard.
+    Both,
+}
+
+impl TrackingKind {
+    /// Whether an MLflow server is told.
+    #[must_use]
+    pub fn mlflow(self) -> bool {
+        matches!(self, Self::Mlflow | Self::Both)
+    }
+
+    /// Whether event files are written.
+    #[must_use]
+    pub fn tensorboard(self) -> bool {
+        matches!(self, Self::Tensorboard | Self::Both)
+    }
 }

@@ -4,6 +4,8 @@ use super::{Config, Curriculum, CurriculumKind, ModelKind};
 
 /// How far from 1 probabilities may sum.
 pub const SUM_TOLERANCE: f64 = 1e-6;
+/// MLflow keeps 256 characters of an experiment's name.
+const MAX_EXPERIMENT: usize = 256;
 
 /// Something that is wrong, or likely not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,11 @@ pub(super) fn validate(config: &Config) -> (Vec<Finding>, Vec<Finding>) {
         let message = "this is no http:// address".to_owned();
         let advice = "HTTPS is not supported: name a relay on this machine or network";
         bad.add(&["guardrails.webhook"], message, Some(advice));
+    }
+    let experiment = &config.tracking.experiment;
+    if experiment.trim().is_empty() || experiment.chars().count() > MAX_EXPERIMENT {
+        let message = format!("a name of 1 to {MAX_EXPERIMENT} characters is expected");
+        bad.add(&["tracking.experiment"], message, None);
     }
     sweep(config, &mut bad);
     (bad.0, odd.0)

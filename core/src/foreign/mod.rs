@@ -1,13 +1,16 @@
 //! Runs that Crucible did not make, for its guardrails: what other trainers log, as plain series.
 //!
 //! [`read_trainer_state`] reads Hugging Face's `trainer_state.json`, [`read_events`] the event files of TensorBoard; [`check`]
-//! feeds what they hold to the monitors of G5 and G6, and to G8 where an eval of each truth can be told by name.
+//! feeds what they hold to the monitors of G5 and G6, and to G8 where an eval of each truth can be told by name. [`scalars_record`] and its like write event files.
 
+mod crc;
 mod tensorboard;
 mod trainer_state;
+mod write;
 
 pub use tensorboard::read_events;
 pub use trainer_state::read_trainer_state;
+pub use write::{restart_record, scalars_record, version_record};
 
 use crate::config::Guardrails;
 use crate::guardrails::{Finding, Level, gradients, loss_spike, overfitting_cliff};

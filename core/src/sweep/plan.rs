@@ -117,6 +117,7 @@ impl Trial {
         let mut decides = self.clone();
         decides.index = 0;
         decides.config.device = crate::config::Device::default();
+        decides.config.tracking = crate::config::Tracking::default();
         hex(&Sha256::digest(serde_json::to_vec(&decides).unwrap_or_default()))
     }
 }

@@ -162,7 +162,7 @@ fn trial(
     };
     let inputs = Inputs::prepare(set, &config)?;
     let dir = args.output_dir.join(name);
-    let summary = training::run_seed(&inputs, &config, args.seed, &dir, false, stop, ctx)?;
+    let summary = training::run_seed(&inputs, &config, args.seed, &dir, training::Span::default(), stop, ctx)?;
     if !summary.finished {
         return Ok(None);
     }

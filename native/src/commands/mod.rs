@@ -34,6 +34,7 @@ pub mod probe;
 pub mod report;
 pub mod serve;
 pub mod sweep;
+pub mod sync;
 pub mod train;
 pub mod trial;
 
@@ -69,6 +70,8 @@ pub enum Command {
     /// Run one line of a sweep's plan
     #[command(subcommand)]
     Trial(trial::Action),
+    /// Send an MLflow server what runs could not tell it while they ran
+    Sync(sync::Args),
     /// Run the guardrails over a configuration, data, a run or a results folder
     #[command(subcommand)]
     Guardrail(guardrail::Action),
@@ -118,7 +121,7 @@ impl Command {
             Self::Compare(_) | Self::Power(_) | Self::Import(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => {
                 false
             }
-            Self::Export(_) | Self::Report(_) => false,
+            Self::Export(_) | Self::Report(_) | Self::Sync(_) => false,
             Self::Serve(_) | Self::Devices(_) | Self::Bench(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Config(action) => !matches!(action, config::Action::Schema),
         }
@@ -140,6 +143,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
         Command::Eval(args) => eval::run(&args, ctx),
         Command::Compare(args) => compare::run(&args, ctx),
         Command::Sweep(action) => sweep::run(&action, ctx),
+        Command::Sync(args) => sync::run(&args, ctx),
         Command::Trial(action) => trial::run(&action, ctx),
         Command::Guardrail(action) => guardrail::run(&action, ctx),
         Command::Power(args) => power::run(&args, ctx),

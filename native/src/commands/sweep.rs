@@ -5,13 +5,18 @@ pub(crate) mod collect;
 mod local;
 mod present;
 mod slurm;
+mod tracked;
 
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::signals::Stop;
+use crate::tracking::Server;
+use crate::tracking::journal::Status;
 use crate::trials::{self, PLAN, State};
 use crate::{io, output};
+pub(super) use tracked::server;
+
 use args::{Ablation, Common, Executor, Ratio, StatusArgs, Steps};
 use crucible_core::curriculum::exposure;
 use crucible_core::data::read_bundles;
@@ -21,6 +26,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What to sweep, or what to do with a sweep.
 #[derive(Debug, clap::Subcommand)]
@@ -75,6 +81,7 @@ pub fn run(action: &Action, ctx: &Context) -> CliResult<Exit> {
         Action::Collect(args) => {
             let trials = trials::read(&args.output_dir.join(PLAN))?;
             let collected = collect::collect(&args.output_dir, &trials, &args.analysis)?;
+            tracked::collected(&args.output_dir, &trials, ctx)?;
             ctx.print(&collected, &present::collected(&collected, &args.output_dir))?;
             Ok(Exit::Success)
         }
@@ -119,12 +126,40 @@ fn sweep(planned: &Planned, common: &Common, ctx: &Context) -> CliResult<Exit> {
     if common.dry_run {
         return dry_run(planned, ctx);
     }
+    let server = tracked::needed(planned)?;
     let plan = save_plan(planned)?;
+    let tracked = tracked::sweep(&planned.root, &planned.trials, server.clone(), &ctx.reporter);
     if common.executor == Executor::Slurm {
+        if let Some(tracked) = &tracked {
+            tracked.begin(None);
+            tracked.leave();
+        }
         return slurm::submit(planned, common, &plan, ctx);
     }
     let stop = Stop::listen()?;
-    let done = local::run(planned, common, &stop, ctx)?;
+    if let Some(tracked) = &tracked {
+        tracked.begin(None);
+    }
+    let ended = here(planned, common, server, &stop, ctx);
+    if let Some(tracked) = &tracked {
+        tracked.end(match &ended {
+            Ok(Exit::Success) => Status::Finished,
+            Ok(_) => Status::Killed,
+            Err(_) => Status::Failed,
+        });
+    }
+    ended
+}
+
+/// Runs the trials on this machine, and puts their results together.
+fn here(
+    planned: &Planned,
+    common: &Common,
+    server: Option<Arc<Server>>,
+    stop: &Stop,
+    ctx: &Context,
+) -> CliResult<Exit> {
+    let done = local::run(planned, common, server, stop, ctx)?;
     if let Some(exit) = stop.exit().filter(|_| done.stopped) {
         ctx.reporter.note("stopped and saved; the same command goes on");
         return Ok(exit);

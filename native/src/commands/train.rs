@@ -6,11 +6,14 @@ use crate::exit::Exit;
 use crate::io;
 use crate::overrides::{absolute, of_path};
 use crate::signals::Stop;
-use crate::training::{self, CHECKPOINT, Inputs, Summary};
-use crucible_core::config::Override;
+use crate::tracking::journal::Status;
+use crate::tracking::{self, Server};
+use crate::training::{self, CHECKPOINT, Inputs, Span, Summary};
+use crucible_core::config::{Config, Override};
 use crucible_core::data::read_bundles;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Arguments. Each but the first three and `--resume` sets a key of the configuration.
 #[derive(Debug, clap::Args)]
@@ -63,6 +66,9 @@ pub struct Args {
     /// Share of the expanded pool in tier3
     #[arg(long, value_name = "X")]
     pub tier3_expanded: Option<String>,
+    /// Where metrics are sent: none, mlflow, tensorboard or both; tracking.type
+    #[arg(long, value_name = "KIND")]
+    pub tracking: Option<String>,
     /// Guardrails may stop the run
     #[arg(long)]
     pub check_guardrails: bool,
@@ -86,6 +92,7 @@ impl Args {
             ("--tier3-legacy", "curriculum.tier3_ratios.legacy", self.tier3_legacy.clone()),
             ("--tier3-organic", "curriculum.tier3_ratios.organic", self.tier3_organic.clone()),
             ("--tier3-expanded", "curriculum.tier3_ratios.expanded", self.tier3_expanded.clone()),
+            ("--tracking", "tracking.type", self.tracking.clone()),
             ("--check-guardrails", "guardrails.enabled", self.check_guardrails.then(|| "true".to_owned())),
             ("--guardrail-override", "guardrails.overrides", self.guardrail_override.as_ref().map(list)),
         ];
@@ -115,6 +122,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         let message = "experiment.eval_every: evaluating while training is not in this version";
         return Err(CliError::usage(message).advise("set it to 0 and run `crucible eval` on the checkpoint"));
     }
+    let server = config.tracking.kind.mlflow().then(Server::needed).transpose()?.map(Arc::new);
     let seeds = &config.experiment.seeds;
     let dir_of = |seed: u64| if seeds.len() == 1 { out.clone() } else { out.join(format!("seed_{seed}")) };
     for seed in seeds {
@@ -132,7 +140,15 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
             ctx.reporter.note(format!("{} is finished; skipped", dir.display()));
             continue;
         }
-        let summary = training::run_seed(&inputs, &config, *seed, &dir, args.resume, &stop, ctx)?;
+        let tracked = tracked(&config, *seed, &dir, server.clone(), ctx);
+        let span = Span { resume: args.resume, until: None, tracked: Some(&tracked) };
+        let ended = training::run_seed(&inputs, &config, *seed, &dir, span, &stop, ctx);
+        tracked.end(match &ended {
+            Ok(summary) if summary.finished => Status::Finished,
+            Ok(_) => Status::Killed,
+            Err(_) => Status::Failed,
+        });
+        let summary = ended?;
         let finished = summary.finished;
         summaries.push(summary);
         if !finished {
@@ -141,6 +157,20 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     }
     ctx.print(&summaries, &text(&summaries))?;
     Ok(stop.exit().filter(|_| summaries.iter().any(|s| !s.finished)).unwrap_or(Exit::Success))
+}
+
+/// The tracker of one seed's run.
+fn tracked(config: &Config, seed: u64, dir: &Path, server: Option<Arc<Server>>, ctx: &Context) -> tracking::Run {
+    let mut own = config.clone();
+    own.experiment.seeds = vec![seed];
+    let about = tracking::About {
+        // `runs/first/seed_1` is `first/seed_1` where there are several.
+        name: tracking::name_of(dir, config.experiment.seeds.len().min(2)),
+        parent: None,
+        tags: tracking::tags([("crucible.seed", seed.to_string())]),
+        params: tracking::params(&own),
+    };
+    tracking::Run::new(dir, dir, &config.tracking, server, about, &ctx.reporter)
 }
 
 fn refuse_finished(dir: &Path, args: &Args) -> CliResult<()> {

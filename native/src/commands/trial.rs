@@ -1,5 +1,6 @@
 //! `crucible trial`: one run of a sweep's plan, by itself. Every engine that runs sweeps calls it.
 
+use super::sweep;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -7,6 +8,7 @@ use crate::signals::Stop;
 use crate::trials::{self, Ended, Runner};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What to do with a trial.
 #[derive(Debug, clap::Subcommand)]
@@ -41,7 +43,9 @@ pub fn run(action: &Action, ctx: &Context) -> CliResult<Exit> {
     let stop = Stop::listen()?;
     let root = args.plan.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let named = format!("{} seed {}", trial.condition, trial.seed);
-    let ended = Runner::new(root, &stop, ctx).run(&trial, &|what| ctx.reporter.note(format!("{named}: {what}")))?;
+    let server = sweep::server(&trial.config, ctx)?.map(Arc::new);
+    let ended =
+        Runner::new(root, server, &stop, ctx).run(&trial, &|what| ctx.reporter.note(format!("{named}: {what}")))?;
     let dir = root.join(&trial.dir);
     let state = match ended {
         Ended::Finished => "finished",

@@ -47,6 +47,9 @@ pub struct Common {
     /// Seeds of every condition; sweep.seeds
     #[arg(long, value_name = "A,B,C")]
     pub seeds: Option<String>,
+    /// Where metrics are sent: none, mlflow, tensorboard or both; tracking.type
+    #[arg(long, value_name = "KIND")]
+    pub tracking: Option<String>,
     /// Trials at a time; the threads are shared out
     #[arg(long, value_name = "N", default_value = "1")]
     pub parallel: std::num::NonZeroUsize,
@@ -74,7 +77,8 @@ impl Common {
         ];
         let files = files.into_iter().filter_map(|(flag, key, path)| Some(of_path(flag, key, path.as_ref()?)));
         let seeds = self.seeds.as_ref().map(|text| Override::named("--seeds", "sweep.seeds", &format!("[{text}]")));
-        files.chain(seeds).collect()
+        let tracking = self.tracking.as_ref().map(|kind| Override::named("--tracking", "tracking.type", kind));
+        files.chain(seeds).chain(tracking).collect()
     }
 
     /// The seeds: the sweep's, else the experiment's.

@@ -7,12 +7,13 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::signals::Stop;
+use crate::tracking::Server;
 use crate::trials::{Ended, Runner};
 use crucible_core::sweep::Trial;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a sweep ended.
 #[derive(Default)]
@@ -24,9 +25,15 @@ pub(super) struct Done {
 }
 
 /// Runs all trials that are not finished. One that fails stops no other.
-pub(super) fn run(planned: &Planned, common: &Common, stop: &Stop, ctx: &Context) -> CliResult<Done> {
+pub(super) fn run(
+    planned: &Planned,
+    common: &Common,
+    server: Option<Arc<Server>>,
+    stop: &Stop,
+    ctx: &Context,
+) -> CliResult<Done> {
     let quiet = ctx.within();
-    let runner = Runner::new(&planned.root, stop, &quiet);
+    let runner = Runner::new(&planned.root, server, stop, &quiet);
     let rows = Rows::new(planned, ctx);
     let workers = common.parallel.get().min(planned.trials.len());
     let threads = (rayon::current_num_threads() / workers).max(1);
