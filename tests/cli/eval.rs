@@ -117,7 +117,7 @@ fn inputs_that_cannot_be_used() {
         ("cut.safetensors", 3, "is the file complete?"),
         ("page.safetensors", 3, "a web page"),
         ("empty.safetensors", 3, "is empty"),
-        ("v.npy", 2, "ready vectors"),
+        ("v.npy", 3, "is neither a .npy nor a .safetensors file"),
         ("folder", 2, "is a folder"),
         ("m.safetensor", 1, "did you mean m.safetensors?"),
     ] {
