@@ -21,7 +21,7 @@ pub(super) const UNIFORM: Uniform = uniform!(Sizes { rows, width });
 
 problem!(gelu, items: |s| u64::from(s.rows) * u64::from(s.width));
 
-/// `erf(x / √2)` within 5e-7: an odd rational function, fitted for the least relative error up to [`LIMIT`]
+/// `erf(x / √2)` within 5e-7: an odd rational function, fitted for the least relative error up to `LIMIT`
 /// (`tests/reference/erf.py`).
 #[inline(always)]
 #[must_use]

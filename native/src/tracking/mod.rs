@@ -1,7 +1,7 @@
 //! What a run tells a tracker: an MLflow server, TensorBoard's event files, or both.
 //!
 //! A tracker decides nothing of a run and holds nothing up. Event files are written as the run's own log is. For MLflow the
-//! run writes a [`journal`] into its folder; a thread ([`sender`]) sends what is in it ([`deliver`]), and what it could not
+//! run writes a [`journal`] into its folder; a thread (`sender`) sends what is in it ([`deliver`]), and what it could not
 //! send waits there for `crucible sync`. What goes wrong with a tracker is a warning.
 
 mod artifacts;
