@@ -203,14 +203,10 @@ impl Source {
     /// # Errors
     /// As [`Source::load`].
     pub fn given_to(&self, events_path: &Path, events: &[Event]) -> CliResult<Vec<Event>> {
-        let vectors = self.load(None, events_path, events, Access::Memory)?;
+        let vectors = self.load(None, events_path, events, Access::Memory)?.into_memory();
         let mut events = events.to_vec();
-        if let Some(rows) = vectors.rows() {
-            for (number, event) in events.iter_mut().enumerate() {
-                let mut row = vec![0.0; rows.dim()];
-                rows.row_to(number, &mut row);
-                event.embedding = Some(row);
-            }
+        for (number, event) in events.iter_mut().enumerate() {
+            event.embedding = Some(vectors.row(number).to_vec());
         }
         Ok(events)
     }

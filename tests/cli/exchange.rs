@@ -1,7 +1,7 @@
 //! What goes to other programs and comes from them: BEIR folders, rows to train on, TREC runs, Parquet.
 
 use crate::eval::{bundles, checkpoint, events};
-use crate::util::{Dir, Ran};
+use crate::util::{Dir, Ran, python_with};
 use crucible_cli::parquet_file::{self, Column, Values};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -335,22 +335,10 @@ fn what_is_wrong_with_parquet_is_named_by_row_and_column() {
     assert!(ran.failed(3).contains("row 2: `anchor`: is empty"), "{ran:?}");
 }
 
-/// Python that can read all of it.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn python() -> Option<String> {
-    let python = std::env::var("CRUCIBLE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has = std::process::Command::new(&python).args(["-c", "import pandas, pyarrow"]).output();
-    if has.is_ok_and(|ran| ran.status.success()) {
-        return Some(python);
-    }
-    println!("skipped: {python} has no pandas with pyarrow; CRUCIBLE_PYTHON names another Python");
-    None
-}
-
 #[test]
 #[expect(clippy::print_stdout, reason = "a library that is not there is skipped, and said so")]
 fn other_libraries_read_what_was_written() {
-    let Some(python) = python() else { return };
+    let Some(python) = python_with("pandas, pyarrow") else { return };
     let dir = prepared();
     hard(&dir);
     for output in ["rows.csv", "rows.jsonl", "rows.parquet"] {

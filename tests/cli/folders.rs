@@ -1,7 +1,7 @@
 //! Models from elsewhere in the commands that take `--checkpoint`, and a trained one for elsewhere.
 
 use crate::eval::{bundles, events};
-use crate::util::Dir;
+use crate::util::{Dir, python_with};
 use crucible_core::config::{Model, TokenizerKind};
 use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
 use serde_json::Value;
@@ -178,18 +178,6 @@ fn flat(dir: &Dir) -> Vec<String> {
     (0..40).map(|i| format!("{} {i}", word(i))).collect()
 }
 
-/// Python with both libraries or one of them.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn python() -> Option<String> {
-    let python = std::env::var("CRUCIBLE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has = std::process::Command::new(&python).args(["-c", "import model2vec"]).output();
-    if has.is_ok_and(|ran| ran.status.success()) {
-        return Some(python);
-    }
-    println!("skipped: {python} has no model2vec; CRUCIBLE_PYTHON names another Python");
-    None
-}
-
 #[test]
 #[expect(clippy::print_stdout, reason = "a library that is not there is skipped, and said so")]
 fn an_exported_model_gives_the_same_vectors_in_python() {
@@ -209,7 +197,7 @@ fn an_exported_model_gives_the_same_vectors_in_python() {
     };
     assert!(apart(&rows(&dir, "b.npy", 16)) <= 1e-6);
 
-    let Some(python) = python() else { return };
+    let Some(python) = python_with("model2vec") else { return };
     dir.file("texts.json", &serde_json::to_string(&texts).expect("JSON"));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference/load_static.py");
     let mut command = std::process::Command::new(python);

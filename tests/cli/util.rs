@@ -61,6 +61,18 @@ pub(crate) fn kill_moments(purpose: &str) -> (Stream, u64) {
     (Stream::new(seed, purpose, 0), seed)
 }
 
+/// A Python with these modules; nothing, with a line that says so, where there is none.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+pub(crate) fn python_with(modules: &str) -> Option<String> {
+    let python = std::env::var("CRUCIBLE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let has = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
+    if has.is_ok_and(|ran| ran.status.success()) {
+        return Some(python);
+    }
+    println!("skipped: {python} has no {modules}; CRUCIBLE_PYTHON names another Python");
+    None
+}
+
 /// Runs a command to its end.
 pub(crate) fn finish(command: &mut Command) -> Ran {
     let output = command.output().expect("the program starts");

@@ -98,6 +98,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
 
     let (model, set) = rayon::join(|| model::read(args), || EvalSet::read(&args.eval_set));
     let (eval_set, model) = (set?, model?);
+    let eval_set = eval_set.with_vectors(model::given(args).as_ref())?;
     let read = started.elapsed();
 
     let set = &eval_set.set;

@@ -48,6 +48,11 @@ pub(super) fn read(args: &Args) -> CliResult<Model> {
     Ok(Model::Encoder(Box::new(loaded)))
 }
 
+/// What an adapter reads, where it is not the events' own vectors.
+pub(super) fn given(args: &Args) -> Option<Source> {
+    args.embeddings.as_ref().map(|vectors| Source::file(vectors, args.embedding_ids.as_deref()))
+}
+
 /// Checkpoints and vectors may both be `.safetensors`; beside vectors lie their ids.
 fn is_ready(path: &Path) -> bool {
     let ending = |name: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(name));
@@ -59,12 +64,9 @@ impl Model {
     /// Texts that can't be tokenised, vectors that are missing or broken, a device that fails.
     pub(super) fn embed(&self, args: &Args, eval_set: &EvalSet, backend: Option<&GpuBackend>) -> CliResult<Embedded> {
         let clock = Instant::now();
-        let path = Path::new(&eval_set.path);
         match self {
             Self::Encoder(loaded) => {
-                let source = args.embeddings.as_ref().map(|v| Source::file(v, args.embedding_ids.as_deref()));
-                let given = source.map(|source| source.given_to(path, &eval_set.set.events)).transpose()?;
-                let corpus = loaded.tokenise(given.as_deref().unwrap_or(&eval_set.set.events))?;
+                let corpus = loaded.tokenise(eval_set.events())?;
                 let tokenised = clock.elapsed();
                 let clock = Instant::now();
                 let embeddings = device::embed_with(backend, &loaded.model, &corpus)?;
@@ -72,7 +74,7 @@ impl Model {
                 Ok(Embedded { scored, embeddings, tokenised, embedded: clock.elapsed() })
             }
             Self::Ready(source) => {
-                let vectors = source.load(None, path, &eval_set.set.events, Access::Memory)?;
+                let vectors = source.load(None, Path::new(&eval_set.path), &eval_set.set.events, Access::Memory)?;
                 let hash = match &vectors.origin {
                     Origin::File { sha256, .. } => sha256.clone(),
                     other => other.id(),
