@@ -16,6 +16,9 @@ const SPAN: usize = 256;
 /// next to the core, and sums are stored less often.
 const LONG_SPAN: usize = 384;
 
+/// Lines of a panel that go through a tile between two looks at how many are left.
+const UNROLLED: usize = 4;
+
 /// At most `most` for `rows` in all, so that spans are even: a short one does little between reading and storing its sums.
 fn span_of(rows: usize, most: usize) -> usize {
     rows.div_ceil(rows.div_ceil(most).max(1)).max(1)
@@ -84,11 +87,16 @@ pub fn reference(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, bias: Option<&[f
     }
 }
 
+/// A line of the cache: a vector that lies across two of them takes twice as long to read.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
 /// A right-hand side, in the order in which products read it.
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
     /// Spans of rows; in each, panels of columns; in each, row after row. Missing columns are zero.
-    data: Vec<f32>,
+    data: Vec<Line>,
     rows: usize,
     cols: usize,
     /// Columns of a panel: those of a tile, so that what a tile reads lies side by side.
@@ -124,14 +132,25 @@ impl Packed {
     }
 
     fn pack_in(&mut self, rhs: View<'_>, most: usize) {
+        self.pack_for(rhs, most, pulp::Arch::new().dispatch(Lanes));
+    }
+
+    /// Packs for vectors of `lanes` numbers: 1, 4, 8 or 16.
+    fn pack_for(&mut self, rhs: View<'_>, most: usize, lanes: usize) {
         (self.rows, self.cols) = (rhs.rows, rhs.cols);
         self.span = span_of(rhs.rows, most);
-        self.panel = pulp::Arch::new().dispatch(PanelWidth);
-        match self.panel {
+        match vectors_a_row(lanes, rhs.cols) * lanes {
             64 => self.fill::<64>(rhs),
+            32 => self.fill::<32>(rhs),
             16 => self.fill::<16>(rhs),
-            _ => self.fill::<8>(rhs),
+            8 => self.fill::<8>(rhs),
+            _ => self.fill::<2>(rhs),
         }
+    }
+
+    fn floats(&self) -> &[f32] {
+        let panels = self.cols.div_ceil(self.panel.max(1));
+        &bytemuck::cast_slice(&self.data)[..self.rows * panels * self.panel]
     }
 
     /// [`Packed::pack`] with further columns of zeros, so that rows of a product are whole vectors; returns how many
@@ -148,7 +167,8 @@ impl Packed {
     /// What was packed: `[rows, cols]`, row-major.
     #[must_use]
     pub fn unpacked(&self) -> Vec<f32> {
-        let Self { data, rows, cols, panel, span: length } = self;
+        let Self { rows, cols, panel, span: length, .. } = self;
+        let data = self.floats();
         let panels = cols.div_ceil((*panel).max(1));
         let mut out = vec![0.0; rows * cols];
         for first in (0..*rows).step_by((*length).max(1)) {
@@ -180,10 +200,11 @@ impl Packed {
     fn fill<const P: usize>(&mut self, rhs: View<'_>) {
         self.panel = P;
         let panels = rhs.cols.div_ceil(P);
-        self.data.resize(rhs.rows * panels * P, 0.0);
+        self.data.resize((rhs.rows * panels * P).div_ceil(16), Line([0.0; 16]));
+        let data: &mut [f32] = bytemuck::cast_slice_mut(&mut self.data);
         for first in (0..rhs.rows).step_by(self.span) {
             let rows = self.span.min(rhs.rows - first);
-            let span = &mut self.data[first * panels * P..][..rows * panels * P];
+            let span = &mut data[first * panels * P..][..rows * panels * P];
             for (number, panel) in span.chunks_exact_mut(rows * P).enumerate() {
                 pack_panel::<P>(panel, rhs, first, number * P);
             }
@@ -191,22 +212,21 @@ impl Packed {
     }
 }
 
-/// Columns of a panel for the vectors at hand.
-struct PanelWidth;
+/// Numbers of a vector.
+struct Lanes;
 
-impl WithSimd for PanelWidth {
+impl WithSimd for Lanes {
     type Output = usize;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
-        vectors_a_row::<S>() * S::F32_LANES
+        S::F32_LANES
     }
 }
 
-/// Vectors of a tile's row: four where there are registers for them.
-#[inline(always)]
-const fn vectors_a_row<S: Simd>() -> usize {
-    if S::F32_LANES >= 16 { 4 } else { 2 }
+/// Vectors of a tile's row: four where there are registers for them and columns to fill them.
+fn vectors_a_row(lanes: usize, cols: usize) -> usize {
+    if lanes >= 16 && cols > 2 * lanes { 4 } else { 2 }
 }
 
 /// Rows and columns of a square that is transposed at once, in registers.
@@ -284,21 +304,34 @@ fn rows_a_block(rows: usize) -> usize {
 /// # Panics
 /// When the shapes do not fit.
 pub fn matmul_block(out: &mut [f32], lhs: View<'_>, rhs: &Packed, bias: Option<&[f32]>) {
-    check(out, &lhs, (rhs.rows, rhs.cols));
     if let Some(bias) = bias {
         assert_eq!(bias.len(), rhs.cols, "a bias of {} numbers for {} columns", bias.len(), rhs.cols);
     }
+    product(out, lhs, rhs, bias.map_or(Onto::Nothing, Onto::Row));
+}
+
+/// `out += lhs · rhs` on the calling thread.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn matmul_onto(out: &mut [f32], lhs: View<'_>, rhs: &Packed) {
+    product(out, lhs, rhs, Onto::Old);
+}
+
+fn product(out: &mut [f32], lhs: View<'_>, rhs: &Packed, onto: Onto<'_>) {
+    check(out, &lhs, (rhs.rows, rhs.cols));
     if out.is_empty() {
         return;
     }
     if rhs.rows == 0 {
-        match bias {
-            Some(bias) => out.chunks_exact_mut(rhs.cols).for_each(|row| row.copy_from_slice(bias)),
-            None => out.fill(0.0),
+        match onto {
+            Onto::Row(row) => out.chunks_exact_mut(rhs.cols).for_each(|out| out.copy_from_slice(row)),
+            Onto::Nothing => out.fill(0.0),
+            Onto::Old => {}
         }
         return;
     }
-    pulp::Arch::new().dispatch(Product { out, lhs, rhs, onto: bias.map_or(Onto::Nothing, Onto::Row) });
+    pulp::Arch::new().dispatch(Product { out, lhs, rhs, onto });
 }
 
 struct Product<'a> {
@@ -314,7 +347,7 @@ enum Onto<'a> {
     Nothing,
     /// Every row to this one.
     Row(&'a [f32]),
-    /// What is there: earlier spans.
+    /// What is there, such as earlier spans.
     Old,
 }
 
@@ -323,15 +356,14 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Packed { data, cols, panel: width, span: length, .. } = self.rhs;
+        let Packed { cols, panel: width, span: length, .. } = self.rhs;
         let panels = cols.div_ceil(*width);
-        for (number, span) in data.chunks(length * panels * width).enumerate() {
+        for (number, span) in self.rhs.floats().chunks(length * panels * width).enumerate() {
             let first = number * length;
             let depth = span.len() / (panels * width);
             for (column, panel) in span.chunks_exact(depth * width).enumerate() {
                 let (depth, column) = (first..first + depth, column * width);
-                // The width of a panel was chosen by the same rule.
-                if vectors_a_row::<S>() == 4 {
+                if S::F32_LANES >= 16 && *width == 4 * S::F32_LANES {
                     self.panel::<S, 4>(simd, panel, &depth, column);
                 } else {
                     self.panel::<S, 2>(simd, panel, &depth, column);
@@ -382,17 +414,12 @@ impl Product<'_> {
         column: usize,
     ) -> usize {
         let View { data, row_stride, col_stride, .. } = self.lhs;
-        let sums: [[S::f32s; V]; R] = if col_stride == 1 {
-            let rows: [&[f32]; R] =
-                std::array::from_fn(|i| &data[(row + i) * row_stride + depth.start..][..lines.len()]);
-            sums(simd, lines, |k| std::array::from_fn(|i| rows[i][k]))
+        let sums = if col_stride == 1 {
+            sums_by_rows(simd, lines, |i| &data[(row + i) * row_stride + depth.start..][..lines.len()])
         } else {
-            let columns = &data[depth.start * col_stride + row..];
-            sums(simd, lines, |k| {
-                let column = &columns[k * col_stride..][..R];
-                std::array::from_fn(|i| column[i])
-            })
+            sums_by_columns(simd, lines, data[depth.start * col_stride + row..].chunks(col_stride))
         };
+        let sums: [[S::f32s; V]; R] = sums;
         for (i, sums) in sums.into_iter().enumerate() {
             let out = &mut self.out[(row + i) * self.rhs.cols..][..self.rhs.cols][column..];
             store::<S, V>(simd, out, sums, self.onto, column);
@@ -401,25 +428,68 @@ impl Product<'_> {
     }
 }
 
-/// `sums[i][v] = Σ_k lhs(k)[i] · lines[k][v]`.
+/// `sums[i][v] = Σ_k rows(i)[k] · lines[k][v]`.
 #[inline(always)]
-fn sums<S: Simd, const R: usize, const V: usize>(
+#[expect(unsafe_code, reason = "with checks, the compiler reads rows in a slower way, and not always in the same")]
+fn sums_by_rows<'a, S: Simd, const R: usize, const V: usize>(
     simd: S,
     lines: &[[S::f32s; V]],
-    lhs: impl Fn(usize) -> [f32; R],
+    rows: impl Fn(usize) -> &'a [f32],
 ) -> [[S::f32s; V]; R] {
     let mut sums = [[simd.splat_f32s(0.0); V]; R];
-    for (k, line) in lines.iter().enumerate() {
-        let a = lhs(k);
-        for i in 0..R {
-            let a = simd.splat_f32s(a[i]);
-            for v in 0..V {
-                sums[i][v] = simd.mul_add_e_f32s(a, line[v], sums[i][v]);
-            }
+    let rows: [&[f32]; R] = std::array::from_fn(|i| &rows(i)[..lines.len()]);
+    let (whole, rest) = lines.as_chunks::<UNROLLED>();
+    // Loops, here and below: closures would not be compiled for these vectors.
+    for (number, lines) in whole.iter().enumerate() {
+        for (k, line) in lines.iter().enumerate() {
+            // SAFETY: lines are counted, and a row has as many numbers as there are lines.
+            add(simd, &mut sums, |i| unsafe { *rows[i].get_unchecked(number * UNROLLED + k) }, line);
         }
+    }
+    for (k, line) in rest.iter().enumerate() {
+        // SAFETY: as above.
+        add(simd, &mut sums, |i| unsafe { *rows[i].get_unchecked(whole.len() * UNROLLED + k) }, line);
     }
     // Element by element: a whole array handed on would keep the sums in memory.
     std::array::from_fn(|i| std::array::from_fn(|v| sums[i][v]))
+}
+
+/// `sums[i][v] = Σ_k columns[k][i] · lines[k][v]`.
+#[inline(always)]
+fn sums_by_columns<'a, S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    lines: &[[S::f32s; V]],
+    mut columns: impl Iterator<Item = &'a [f32]>,
+) -> [[S::f32s; V]; R] {
+    let mut sums = [[simd.splat_f32s(0.0); V]; R];
+    let (whole, rest) = lines.as_chunks::<2>();
+    for lines in whole {
+        for line in lines {
+            let column = &columns.next().unwrap_or_default()[..R];
+            add(simd, &mut sums, |i| column[i], line);
+        }
+    }
+    for line in rest {
+        let column = &columns.next().unwrap_or_default()[..R];
+        add(simd, &mut sums, |i| column[i], line);
+    }
+    std::array::from_fn(|i| std::array::from_fn(|v| sums[i][v]))
+}
+
+/// `sums[i][v] += lhs(i) · line[v]`.
+#[inline(always)]
+fn add<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; V]; R],
+    lhs: impl Fn(usize) -> f32,
+    line: &[S::f32s; V],
+) {
+    for i in 0..R {
+        let a = simd.splat_f32s(lhs(i));
+        for v in 0..V {
+            sums[i][v] = simd.mul_add_e_f32s(a, line[v], sums[i][v]);
+        }
+    }
 }
 
 /// Writes a tile's row to `out`, which begins at `column` of its row and may end within the tile.
@@ -483,6 +553,12 @@ mod tests {
                     packed.pack(rhs);
                     matmul_block(&mut fast, lhs, &packed, bias);
                     reference(&mut slow, lhs, rhs, bias);
+                    let mut twice = fast.clone();
+                    matmul_onto(&mut twice, lhs, &packed);
+                    for (i, (x, y)) in twice.iter().zip(&slow).enumerate() {
+                        let bias = bias.map_or(0.0, |b| b[i % n]);
+                        assert!((x - (2.0 * y - bias)).abs() <= 8e-5, "[{m},{n},{k}] onto, at {i}: {x} and 2 x {y}");
+                    }
                     if bias.is_none() {
                         let mut spread = vec![f32::NAN; m * n];
                         matmul_packed(&mut spread, lhs, &packed);
@@ -490,6 +566,42 @@ mod tests {
                     }
                     for (i, (x, y)) in fast.iter().zip(&slow).enumerate() {
                         assert!((x - y).abs() <= 4e-5, "[{m},{n},{k}] {lt} {rt} at {i}: {x} and {y}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// The product as `S` computes it.
+    fn product_by<S: Simd>(simd: S, lhs: View<'_>, rhs: View<'_>, most: usize, bias: Option<&[f32]>) -> Vec<f32> {
+        let (mut packed, mut out) = (Packed::default(), vec![f32::NAN; lhs.rows * rhs.cols]);
+        packed.pack_for(rhs, most, S::F32_LANES);
+        assert_eq!(packed.unpacked(), Packed::new(rhs).unpacked());
+        let onto = bias.map_or(Onto::Nothing, Onto::Row);
+        simd.vectorize(Product { out: &mut out, lhs, rhs: &packed, onto });
+        out
+    }
+
+    #[test]
+    fn every_instruction_set_at_hand_agrees_with_the_reference() {
+        let mut stream = Stream::new(1, "matmul", 3);
+        for (m, n, k) in [(1, 1, 1), (7, 32, 5), (31, 33, 31), (13, 150, 300)] {
+            for transposed in [false, true] {
+                let mut random = |len: usize| (0..len).map(|_| stream.symmetric(1.0)).collect::<Vec<_>>();
+                let (a, b, c) = (random(m * k), random(k * n), random(n));
+                let lhs = if transposed { View::new(&a, k, m).t() } else { View::new(&a, m, k) };
+                let rhs = View::new(&b, k, n);
+                let mut slow = vec![f32::NAN; m * n];
+                reference(&mut slow, lhs, rhs, Some(&c));
+                let mut all = vec![product_by(pulp::Scalar, lhs, rhs, 100, Some(&c))];
+                #[cfg(target_arch = "x86_64")]
+                {
+                    all.extend(pulp::x86::V3::try_new().map(|simd| product_by(simd, lhs, rhs, 100, Some(&c))));
+                    all.extend(pulp::x86::V4::try_new().map(|simd| product_by(simd, lhs, rhs, 100, Some(&c))));
+                }
+                for (number, fast) in all.iter().enumerate() {
+                    for (i, (x, y)) in fast.iter().zip(&slow).enumerate() {
+                        assert!((x - y).abs() <= 4e-5, "set {number}, [{m},{n},{k}] at {i}: {x} and {y}");
                     }
                 }
             }

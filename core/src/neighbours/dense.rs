@@ -254,6 +254,20 @@ struct Search<'a> {
     slack: f32,
 }
 
+/// One side of a product.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    items: &'a [u32],
+    /// Theirs, where they are kept.
+    rounded: Option<&'a Rows>,
+}
+
+impl<'a> Side<'a> {
+    fn of(items: &'a [u32]) -> Self {
+        Self { items, rounded: None }
+    }
+}
+
 /// What a query has found so far.
 struct Found {
     query: u32,
@@ -284,7 +298,7 @@ impl Search<'_> {
     /// A block of queries against all members.
     fn block(&self, queries: &[u32]) -> Vec<Vec<Neighbour>> {
         let mut block = Block::new(queries, self.room());
-        self.products(queries, self.members, |rows, columns, scores| {
+        self.products(Side::of(queries), Side::of(self.members), |rows, columns, scores| {
             let (found, members) = (&mut block.found[rows], &self.members[columns]);
             for (found, scores) in found.iter_mut().zip(scores.chunks(members.len())) {
                 pulp::Arch::new().dispatch(Scan { search: self, found, members, scores });
@@ -312,16 +326,21 @@ impl Search<'_> {
     fn each_pair_once(&self, queries: &[u32], others: &[u32]) -> Vec<Vec<Neighbour>> {
         let size = queries.len().div_ceil(TASKS).clamp(*QUERIES.start(), *QUERIES.end());
         let parts: Vec<&[u32]> = queries.chunks(size).collect();
-        let blocks: Vec<Mutex<Block>> = parts.iter().map(|part| Mutex::new(Block::new(part, self.room()))).collect();
+        // Each part meets all others: it is rounded once for all of them.
+        let rounded = parallel::map(parts.len(), |b| self.rounded.then(|| self.rounded_rows(parts[b])));
+        let parts: Vec<Side<'_>> =
+            parts.into_iter().zip(&rounded).map(|(items, rounded)| Side { items, rounded: rounded.as_ref() }).collect();
+        let blocks: Vec<Mutex<Block>> =
+            parts.iter().map(|part| Mutex::new(Block::new(part.items, self.room()))).collect();
         let open = |b: usize| blocks[b].lock().unwrap_or_else(PoisonError::into_inner);
         // Along the diagonals: what runs at the same time rarely shares a block. What is kept depends on the order, which
         // of it is best does not.
         let pairs: Vec<(usize, usize)> =
             (1..parts.len()).flat_map(|apart| (apart..parts.len()).map(move |b| (b - apart, b))).collect();
         parallel::map(parts.len(), |b| {
-            for members in [parts[b], others] {
+            for members in [parts[b], Side::of(others)] {
                 self.products(parts[b], members, |rows, columns, scores| {
-                    let members = &members[columns];
+                    let members = &members.items[columns];
                     for (found, scores) in open(b).found[rows].iter_mut().zip(scores.chunks(members.len())) {
                         pulp::Arch::new().dispatch(Scan { search: self, found, members, scores });
                     }
@@ -349,34 +368,43 @@ impl Search<'_> {
     }
 
     /// Scores of queries with members, a few rows by a few columns at a time, while they are near the core.
-    fn products(&self, queries: &[u32], members: &[u32], mut look: impl FnMut(Range<usize>, Range<usize>, &[f32])) {
+    fn products(&self, queries: Side<'_>, members: Side<'_>, mut look: impl FnMut(Range<usize>, Range<usize>, &[f32])) {
         let dim = self.space.dim;
         let (mut lhs, mut rhs, mut packed, mut scores) = (Vec::new(), Vec::new(), Packed::default(), Vec::new());
-        let (mut lhs_rounded, mut rhs_rounded, mut panels) = <(Rows, Rows, Panels)>::default();
-        let lhs = self.space.gathered(queries, &mut lhs);
-        if self.rounded {
-            lhs_rounded.set(lhs, dim);
-        }
-        for (tile, first) in members.chunks(TILE).zip((0..).step_by(TILE)) {
+        let (lhs_rounded, mut rhs_rounded, mut panels) = <(Rows, Rows, Panels)>::default();
+        let lhs_rounded = match queries.rounded {
+            None if self.rounded => &self.rounded_rows(queries.items),
+            rounded => rounded.unwrap_or(&lhs_rounded),
+        };
+        let lhs = if self.rounded { &[] } else { self.space.gathered(queries.items, &mut lhs) };
+        for (tile, first) in members.items.chunks(TILE).zip((0..).step_by(TILE)) {
             let columns = first..first + tile.len();
-            let rhs = self.space.gathered(tile, &mut rhs);
-            if self.rounded {
-                rhs_rounded.set(rhs, dim);
-                panels.set(&rhs_rounded);
-            } else {
-                packed.pack(View::new(rhs, tile.len(), dim).t());
+            match members.rounded {
+                Some(rounded) => panels.set(rounded, columns.clone()),
+                None if self.rounded => {
+                    rhs_rounded.set(self.space.gathered(tile, &mut rhs), dim);
+                    panels.set(&rhs_rounded, 0..tile.len());
+                }
+                None => packed.pack(View::new(self.space.gathered(tile, &mut rhs), tile.len(), dim).t()),
             }
-            for (lhs, first) in lhs.chunks(ROWS * dim).zip((0..).step_by(ROWS)) {
-                let rows = first..first + lhs.len() / dim;
+            for first in (0..queries.items.len()).step_by(ROWS) {
+                let rows = first..queries.items.len().min(first + ROWS);
                 scores.resize(rows.len() * columns.len(), 0.0);
                 if self.rounded {
-                    rounded::product(&mut scores, &lhs_rounded, first, &panels);
+                    rounded::product(&mut scores, lhs_rounded, first, &panels);
                 } else {
-                    matmul_block(&mut scores, View::new(lhs, rows.len(), dim), &packed, None);
+                    let lhs = View::new(&lhs[first * dim..rows.end * dim], rows.len(), dim);
+                    matmul_block(&mut scores, lhs, &packed, None);
                 }
                 look(rows, columns.clone(), &scores);
             }
         }
+    }
+
+    fn rounded_rows(&self, items: &[u32]) -> Rows {
+        let (mut rows, mut buffer) = (Rows::default(), Vec::new());
+        rows.set(self.space.gathered(items, &mut buffer), self.space.dim);
+        rows
     }
 
     /// The best of what each query kept.

@@ -707,11 +707,16 @@ fn head_backward(
 #[inline(always)]
 fn mask(row: &mut [f32], batch: &Batch, anchor: usize, own: &std::ops::Range<usize>, in_batch: bool) {
     let (sense, text) = (batch.senses[anchor], batch.texts[anchor]);
-    let candidates = batch.senses[batch.anchors..].iter().zip(&batch.texts[batch.anchors..]);
-    for (j, (s, (other_sense, other_text))) in row.iter_mut().zip(candidates).enumerate() {
-        let hidden = *other_sense == sense || *other_text == text || !(in_batch || own.contains(&j));
-        if hidden && j != anchor {
-            *s = f32::NEG_INFINITY;
-        }
+    let positive = row[anchor];
+    if !in_batch {
+        row[..own.start].fill(f32::NEG_INFINITY);
+        row[own.end..].fill(f32::NEG_INFINITY);
     }
+    let candidates = batch.senses[batch.anchors..].iter().zip(&batch.texts[batch.anchors..]);
+    // Without branches, so that it is done by whole vectors.
+    for (s, (other_sense, other_text)) in row.iter_mut().zip(candidates) {
+        let hidden = (*other_sense == sense) | (*other_text == text);
+        *s = if hidden { f32::NEG_INFINITY } else { *s };
+    }
+    row[anchor] = positive;
 }

@@ -15,8 +15,9 @@ use crate::kernels::{self, activation};
 use crate::parallel;
 use serde::Deserialize;
 
-/// Tokens of the texts that go through the model together on the CPU: their vectors stay near the core.
-const TOGETHER: usize = 192;
+/// Tokens of the texts that go through the model together on the CPU: their vectors stay near the core, and weights are
+/// read once for all of them.
+const TOGETHER: usize = 480;
 /// The same on a device.
 const TOGETHER_ON_DEVICE: usize = 16_384;
 
@@ -314,10 +315,11 @@ struct LinearOn<B: Backend> {
 }
 
 impl<B: Backend> LinearOn<B> {
-    fn upload(linear: &Linear, backend: &B) -> Result<Self, BackendError> {
-        let (depth, width) = (linear.weight.rows(), linear.weight.cols());
-        let (weight, bias) = (backend.upload(&linear.weight.unpacked())?, backend.upload(&linear.bias)?);
-        Ok(Self { weight, bias, depth, width })
+    /// `weight: [in, out]`.
+    fn upload(weight: &[f32], bias: &[f32], backend: &B) -> Result<Self, BackendError> {
+        let width = bias.len();
+        let depth = weight.len() / width;
+        Ok(Self { weight: backend.upload(weight)?, bias: backend.upload(bias)?, depth, width })
     }
 
     /// The product alone: the next kernel adds the bias.
@@ -354,13 +356,15 @@ struct Weights<B: Backend> {
 
 impl<B: Backend> Weights<B> {
     fn upload(bert: &Bert, backend: &B) -> Result<Self, BackendError> {
+        let linear = |linear: &Linear| LinearOn::upload(&linear.weight.unpacked(), &linear.bias, backend);
+        let whole = |(weight, bias): (Vec<f32>, Vec<f32>)| LinearOn::upload(&weight, &bias, backend);
         let layer = |layer: &super::bert::Layer| {
             Ok(LayerOn {
-                qkv: LinearOn::upload(&layer.qkv, backend)?,
-                mixed: LinearOn::upload(&layer.mixed, backend)?,
+                qkv: linear(&layer.qkv)?,
+                mixed: linear(&layer.mixed)?,
                 mixed_norm: NormOn::upload(&layer.mixed_norm, backend)?,
-                up: LinearOn::upload(&layer.up, backend)?,
-                down: LinearOn::upload(&layer.down, backend)?,
+                up: whole(layer.up())?,
+                down: whole(layer.down())?,
                 down_norm: NormOn::upload(&layer.down_norm, backend)?,
             })
         };
