@@ -16,6 +16,8 @@ pub struct Shingles {
     starts: Vec<u32>,
     /// Ascending within a text.
     hashes: Vec<u64>,
+    /// For each text the bits `hash mod 64` of its hashes: a bit that another text lacks is a shingle that it lacks.
+    marks: Vec<u64>,
 }
 
 impl Shingles {
@@ -23,13 +25,14 @@ impl Shingles {
     #[must_use]
     pub fn new<T: AsRef<str> + Sync>(texts: &[T]) -> Self {
         let sets = parallel::map(texts.len(), |i| shingles(texts[i].as_ref()));
-        let mut starts = vec![0];
+        let (mut starts, mut marks) = (vec![0], Vec::with_capacity(sets.len()));
         let mut hashes = Vec::with_capacity(sets.iter().map(Vec::len).sum());
         for set in sets {
+            marks.push(set.iter().fold(0, |marks, hash| marks | 1 << (hash % 64)));
             hashes.extend(set);
             starts.push(u32::try_from(hashes.len()).unwrap_or(u32::MAX));
         }
-        Self { starts, hashes }
+        Self { starts, hashes, marks }
     }
 
     pub(super) fn set(&self, text: u32) -> &[u64] {
@@ -52,13 +55,16 @@ impl Shingles {
             let (a, b) = (self.set(a).len(), self.set(b).len());
             (a.min(b), a.max(b))
         };
-        // The index is at most the ratio of sizes: most pairs end here, and most others after a few hashes.
+        // The index is at most the ratio of sizes: most pairs end here, and most others at the next question.
         if (least as f64) < threshold * most as f64 || most == 0 {
             return false;
         }
         // From shared / (a + b − shared) ≥ threshold; one less for rounding, as the index has the last word.
-        let needed = ((threshold / (1.0 + threshold)) * (least + most) as f64) as usize;
-        may_share(self.set(a), self.set(b), needed.saturating_sub(1)) && self.jaccard(a, b) >= threshold
+        let needed = (((threshold / (1.0 + threshold)) * (least + most) as f64) as usize).saturating_sub(1);
+        let lacking = (self.marks[a as usize] & !self.marks[b as usize]).count_ones() as usize;
+        self.set(a).len() >= needed + lacking
+            && may_share(self.set(a), self.set(b), needed)
+            && self.jaccard(a, b) >= threshold
     }
 }
 
