@@ -17,14 +17,21 @@ some systems only. Scripts that are part of pages lie in `web/vendor/` with thei
 
 ";
 
-fn metadata() -> Value {
+/// Also of crates that other systems need, which a build here may not have fetched; nothing where they can't be.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn metadata() -> Option<Value> {
     let ran = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    serde_json::from_slice(&ran.stdout).expect("JSON")
+    let said = String::from_utf8_lossy(&ran.stderr);
+    if said.contains("failed to download") {
+        println!("skipped: crates of other systems can't be fetched\n{said}");
+        return None;
+    }
+    assert!(ran.status.success(), "{said}");
+    Some(serde_json::from_slice(&ran.stdout).expect("JSON"))
 }
 
 /// Packages that members depend on, tests and build scripts aside.
@@ -53,9 +60,8 @@ fn built_in(metadata: &Value) -> BTreeSet<&str> {
     found
 }
 
-fn document() -> String {
-    let metadata = metadata();
-    let inside = built_in(&metadata);
+fn document(metadata: &Value) -> String {
+    let inside = built_in(metadata);
     let mut by_licence: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for package in metadata["packages"].as_array().expect("packages") {
         let (id, name) = (package["id"].as_str().expect("an id"), package["name"].as_str().expect("a name"));
@@ -74,5 +80,7 @@ fn document() -> String {
 
 #[test]
 fn the_list_of_licences_is_fresh() {
-    super::fresh("LICENSING.md", &document());
+    if let Some(metadata) = metadata() {
+        super::fresh("LICENSING.md", &document(&metadata));
+    }
 }
