@@ -6,10 +6,12 @@ use crate::output::{self, AtomicFile};
 use crate::vectors::Source;
 use crate::{clock, device, io, parquet_file, scoreboards};
 use crucible_core::backend::gpu::GpuBackend;
+use crucible_core::config::Config;
 use crucible_core::data::{BundleSet, Event, read_bundles};
 use crucible_core::embeddings::Embeddings;
 use crucible_core::encoder::Encoder;
-use crucible_core::eval::{self, EvalHeader, Inputs, Item, SEED, Scoreboard, VERSION};
+use crucible_core::eval::{self, EvalHeader, Inputs, Item, Scoreboard};
+use crucible_core::sweep::Truth;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -119,20 +121,28 @@ pub fn write(board: &Scoreboard, output: &Path, items: &[Item<'_>], items_path: 
     output::commit_all([file, board])
 }
 
-/// All of it, with the items beside the scoreboard.
+/// All of it, with the items beside the scoreboard, which is returned.
 ///
 /// # Errors
 /// Texts that can't be tokenised, a device that fails, outputs that can't be written.
 pub fn evaluate(
     eval_set: &EvalSet,
+    header: EvalHeader,
     loaded: &Loaded<impl Encoder>,
     named: &str,
     backend: Option<&GpuBackend>,
     output: &Path,
-) -> CliResult<()> {
+) -> CliResult<Scoreboard> {
     let corpus = loaded.tokenise(eval_set.events())?;
     let embeddings = device::embed_with(backend, &loaded.model, &corpus)?;
-    let header = eval_set.header(SEED, VERSION);
     let (board, items) = scored(&eval_set.set, header, Scored::model(loaded, named)?, &embeddings, backend)?;
-    write(&board, output, &items, &scoreboards::items_beside(output))
+    write(&board, output, &items, &scoreboards::items_beside(output))?;
+    Ok(board)
+}
+
+/// The eval sets that a configuration names.
+#[must_use]
+pub fn eval_sets(config: &Config) -> Vec<(Truth, &String)> {
+    let sets = [(Truth::Frozen, &config.data.frozen_eval), (Truth::Organic, &config.data.organic_eval)];
+    sets.into_iter().filter_map(|(truth, path)| Some((truth, path.as_ref()?))).collect()
 }

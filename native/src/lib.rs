@@ -11,6 +11,7 @@ pub mod commands;
 pub mod context;
 pub mod device;
 pub mod error;
+pub mod evals;
 pub mod evaluation;
 pub mod exit;
 pub mod folder;

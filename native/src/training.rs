@@ -6,6 +6,7 @@
 
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::evals::{self, EVALS, Evals};
 use crate::exit::Exit;
 use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
@@ -22,7 +23,7 @@ use crucible_core::guardrails::{self, Finding, Level, Report};
 use crucible_core::train::{
     DeviceTrainee, Engine, Metrics, Observer, Optimizer, Outcome, State, TrainError, train, train_on,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -42,8 +43,8 @@ pub const CHECKPOINT: &str = "checkpoint_final.safetensors";
 /// Between the steps and the device, in the line of `train.log` that starts a run.
 const ON_DEVICE: &str = " on ";
 /// What a run writes whole: killed meanwhile, it leaves temporary files of these names.
-const WRITTEN: [&str; 7] =
-    [STATE, CHECKPOINT, "config.yaml", "metrics.jsonl", "exposures.json", "exposures.jsonl", "guardrails.json"];
+const WRITTEN: [&str; 8] =
+    [STATE, CHECKPOINT, "config.yaml", "metrics.jsonl", EVALS, "exposures.json", "exposures.jsonl", "guardrails.json"];
 
 /// What all seeds of an experiment share.
 pub struct Inputs {
@@ -290,11 +291,13 @@ pub fn run_seed_on(
             Some(trainee)
         }
     };
+    let evals = Evals::read(config)?;
     output::create_folder(dir)?;
     if !resume {
         // Else a stop before the first save would be resumed from what an earlier run left.
         output::remove_file(&state_path)?;
         output::remove_file(&dir.join(CHECKPOINT))?;
+        output::remove_file(&dir.join(EVALS))?;
         tracking::forget(dir)?;
     }
     WRITTEN.iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
@@ -310,7 +313,11 @@ pub fn run_seed_on(
     let progress = ctx.reporter.start("training", "steps", config.training.steps);
     progress.set(first);
     let mut files = RunFiles {
-        metrics: reopen_metrics(&dir.join("metrics.jsonl"), first)?,
+        metrics: reopen(&dir.join("metrics.jsonl"), first)?,
+        scores: if config.experiment.eval_every > 0 { Some(reopen(&dir.join(EVALS), first)?) } else { None },
+        evals,
+        inputs,
+        seed,
         log: append(&dir.join("train.log"))?,
         state_path: state_path.clone(),
         run_id,
@@ -367,10 +374,14 @@ pub fn run_seed_on(
 }
 
 fn checkpoint(encoder: StaticEncoder, step: u64, inputs: &Inputs, seed: u64) -> CliResult<Vec<u8>> {
+    checkpoint_of(encoder, step, inputs, seed)?.to_bytes().map_err(internal)
+}
+
+fn checkpoint_of(encoder: StaticEncoder, step: u64, inputs: &Inputs, seed: u64) -> CliResult<Checkpoint> {
     let copied = |tokenizer: &Tokenizer| Tokenizer::from_json(&tokenizer.to_json()?);
     let tokenizer = inputs.tokenizer.as_ref().map(copied).transpose().map_err(internal)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Checkpoint { encoder, tokenizer, step, seed, version }.to_bytes().map_err(internal)
+    Ok(Checkpoint { encoder, tokenizer, step, seed, version })
 }
 
 fn write_at_step(dir: &Path, step: u64, encoder: StaticEncoder, inputs: &Inputs, seed: u64) -> CliResult<()> {
@@ -441,6 +452,11 @@ fn write_exposures(dir: &Path, inputs: &Inputs, config: &Config, outcome: &Outco
 
 struct RunFiles<'a> {
     metrics: File,
+    /// [`EVALS`], where models are scored on the way.
+    scores: Option<File>,
+    evals: Evals,
+    inputs: &'a Inputs,
+    seed: u64,
     log: File,
     state_path: PathBuf,
     run_id: String,
@@ -467,6 +483,28 @@ impl RunFiles<'_> {
 
     fn metrics_error(&self, error: &std::io::Error) -> CliError {
         CliError::io("write", &self.state_path.with_file_name("metrics.jsonl"), error)
+    }
+
+    /// Scores the model as it would be exported now.
+    fn scored(&mut self, state: &State) -> CliResult<()> {
+        let Some(file) = &mut self.scores else { return Ok(()) };
+        let boards = self.evals.score(checkpoint_of(state.exported(), state.step, self.inputs, self.seed)?)?;
+        let path = self.state_path.with_file_name(EVALS);
+        let failed = |error: std::io::Error| CliError::io("write", &path, &error);
+        let mut said = Vec::new();
+        for (truth, board) in &boards {
+            let line = serde_json::to_string(&evals::line(state.step, *truth, board));
+            let line = line.map_err(|e| CliError::new(Exit::Error, e.to_string()))? + "\n";
+            append_whole(file, &line).map_err(failed)?;
+            let passed = 100.0 * board.overall.pass_rate.unwrap_or_default();
+            said.push(format!("step {} {}: {passed:.1} % of {} passed", state.step, truth.name(), board.overall.n));
+            if let Some(tracked) = self.tracked {
+                tracked.scoreboard(*truth, state.step, board);
+            }
+        }
+        file.sync_data().map_err(failed)?;
+        said.iter().for_each(|text| self.say(text));
+        Ok(())
     }
 
     fn summary(&mut self, dir: &Path, seed: u64, steps: u64, finished: bool, checkpoint: Option<String>) -> Summary {
@@ -529,6 +567,10 @@ impl Observer for RunFiles<'_> {
         Ok(())
     }
 
+    fn evaluate(&mut self, state: &State) -> Result<(), String> {
+        self.scored(state).map_err(|e| self.failed(e))
+    }
+
     fn stop(&mut self, step: u64) -> bool {
         self.stop.requested() || self.until == Some(step)
     }
@@ -551,11 +593,15 @@ fn append_whole(file: &mut File, line: &str) -> std::io::Result<()> {
 }
 
 /// Keeps the whole lines up to `step` and opens the file to append; a new run starts an empty one.
-fn reopen_metrics(path: &Path, step: u64) -> CliResult<File> {
+fn reopen(path: &Path, step: u64) -> CliResult<File> {
+    #[derive(Deserialize)]
+    struct Line {
+        step: u64,
+    }
     let mut kept = String::new();
     if step > 0 && path.exists() {
         let text = io::read_text(path, MAX_TOKENIZER_BYTES)?;
-        let within = |line: &&str| serde_json::from_str::<Metrics>(line).is_ok_and(|m| m.step <= step);
+        let within = |line: &&str| serde_json::from_str::<Line>(line).is_ok_and(|line| line.step <= step);
         kept = text.lines().filter(within).map(|line| format!("{line}\n")).collect();
     }
     output::write_file(path, kept.as_bytes())?;

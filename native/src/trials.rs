@@ -6,7 +6,7 @@
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
-use crate::evaluation::{self, EvalSet};
+use crate::evaluation::{self, EvalSet, eval_sets};
 use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::tracking::journal::Status;
@@ -15,6 +15,7 @@ use crate::training::{self, CHECKPOINT, Inputs, Span};
 use crate::{device, io, lock, output};
 use crucible_core::config::Config;
 use crucible_core::data::read_bundles;
+use crucible_core::eval::{SEED, VERSION};
 use crucible_core::guardrails::Finding;
 use crucible_core::sweep::{Evaluation, Trial, Truth, read_plan};
 use schemars::JsonSchema;
@@ -252,7 +253,8 @@ impl<'a> Runner<'a> {
                 output::remove_leftovers(board)?;
                 output::remove_leftovers(&crate::scoreboards::items_beside(board))?;
                 let set = self.eval_set(path, config)?;
-                evaluation::evaluate(&set, &loaded, &named, backend.as_ref(), board)?;
+                let header = set.header(SEED, VERSION);
+                evaluation::evaluate(&set, header, &loaded, &named, backend.as_ref(), board)?;
             }
         }
         // Those of an earlier call, too, if it was killed before it told of them.
@@ -287,7 +289,9 @@ impl<'a> Runner<'a> {
     }
 
     fn eval_set(&self, path: &str, config: &Config) -> CliResult<Arc<EvalSet>> {
-        cached(&self.evals, path, || EvalSet::read(Path::new(path))?.with_vectors(training::ready(config).as_ref()))
+        let ready = training::ready(config);
+        let key = format!("{path}\n{ready:?}");
+        cached(&self.evals, &key, || EvalSet::read(Path::new(path))?.with_vectors(ready.as_ref()))
     }
 }
 
@@ -301,13 +305,6 @@ fn cached<T>(kept: &Mutex<Vec<(String, Arc<T>)>>, key: &str, make: impl FnOnce()
     kept.truncate(KEPT - 1);
     kept.insert(0, (key.to_owned(), Arc::clone(&value)));
     Ok(value)
-}
-
-/// The eval sets that a trial is scored on.
-#[must_use]
-pub fn eval_sets(config: &Config) -> Vec<(Truth, &String)> {
-    let sets = [(Truth::Frozen, &config.data.frozen_eval), (Truth::Organic, &config.data.organic_eval)];
-    sets.into_iter().filter_map(|(truth, path)| Some((truth, path.as_ref()?))).collect()
 }
 
 /// A scoreboard's name in a run's folder.

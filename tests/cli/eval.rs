@@ -162,3 +162,89 @@ fn vectors() {
     assert!(tensors.ends_with(&bytes[128..]));
     assert!(dir.run(&[&args[..], &["v.csv"]].concat()).failed(2).contains(".npy, .safetensors or .parquet"));
 }
+
+/// All runs below a folder are scored as each of them alone is; one that can't be is told, and the others are scored.
+#[test]
+fn all_runs_below_a_folder() {
+    let dir = prepared();
+    dir.file("organic.jsonl", &bundles().lines().take(30).collect::<Vec<_>>().join("\n"));
+    for (run, seed) in [("runs/a/seed_1", 1), ("runs/a/seed_2", 2), ("runs/b", 3)] {
+        let folder = dir.path().join(run);
+        std::fs::create_dir_all(&folder).expect("creates");
+        std::fs::write(folder.join("checkpoint_final.safetensors"), checkpoint(seed)).expect("writes");
+    }
+    let both = ["eval", "--results-dir", "runs", "--frozen-eval", "e.jsonl", "--organic-eval", "organic.jsonl"];
+    let ran = dir.run(&both);
+    for part in ["runs/a/seed_1", "runs/a/seed_2", "runs/b", "organic", "6 scoreboards"] {
+        assert!(ran.ok().contains(part), "{part}: {ran:?}");
+    }
+    let alone = ["eval", "--checkpoint", "runs/a/seed_2/checkpoint_final.safetensors", "--eval-set", "organic.jsonl"];
+    dir.run(&[&alone[..], &["--output", "alone.json"]].concat()).ok();
+    let board = |path: &str| {
+        let mut board: serde_json::Value = serde_json::from_str(&dir.read(path)).expect("JSON");
+        board["timestamp"].take();
+        board
+    };
+    assert!(board("alone.json")["overall"]["n"] == 30);
+    assert_eq!(board("runs/a/seed_2/organic_scoreboard.json"), board("alone.json"));
+    assert_eq!(dir.read("runs/a/seed_2/organic_scoreboard_items.jsonl"), dir.read("alone_items.jsonl"));
+    assert_ne!(board("runs/a/seed_1/organic_scoreboard.json"), board("alone.json"));
+    assert_eq!(board("runs/b/frozen_scoreboard.json")["overall"]["n"], 48);
+
+    // One run is broken, and comes first.
+    dir.file("runs/a/broken/checkpoint_final.safetensors", "no checkpoint");
+    let one = ["eval", "--results-dir", "runs", "--frozen-eval", "e.jsonl", "--json"];
+    let ran = dir.run(&one);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("runs/a/broken is passed over"), "{ran:?}");
+    let written: Vec<serde_json::Value> = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(written.len(), 3);
+    assert_eq!((&written[2]["run"], &written[2]["truth"]), (&"runs/b".into(), &"frozen".into()));
+    assert!(!dir.path().join("runs/a/broken/frozen_scoreboard.json").exists());
+
+    std::fs::create_dir(dir.path().join("empty")).expect("creates");
+    let empty = dir.run(&["eval", "--results-dir", "empty", "--frozen-eval", "e.jsonl"]);
+    assert!(empty.failed(3).contains("no checkpoint_final.safetensors"));
+    assert!(dir.run(&["eval", "--results-dir", "runs"]).failed(2).contains("--frozen-eval"));
+    assert!(dir.run(&["eval", "--results-dir", "nowhere", "--frozen-eval", "e.jsonl"]).failed(1).contains("nowhere"));
+    assert!(dir.run(&[&alone[..], &["--results-dir", "runs"]].concat()).failed(2).contains("cannot be used with"));
+    assert!(dir.run(&["eval", "--eval-set", "e.jsonl"]).failed(2).contains("--checkpoint"));
+}
+
+/// `experiment.eval_every`: the scores of the last step are those of the finished model, and training does not feel it.
+#[test]
+fn scores_on_the_way_are_those_of_the_model_at_that_step() {
+    let dir = Dir::new();
+    dir.run(&["init", "p", "--sample-data"]).ok();
+    let bundle = ["bundle", "--events", "p/data/events.jsonl", "--output", "b.jsonl", "--holdout", "f.jsonl"];
+    dir.run(&[&bundle[..], &["--max-per-sense", "4"]].concat()).ok();
+    let train = |out: &str, more: &[&str]| {
+        let common = ["train", "--bundles", "b.jsonl", "--output-dir", out, "--training.steps", "60"];
+        let small = ["--model.embedding_dim", "16", "--model.hidden_dim", "16", "--model.vocab_size", "600"];
+        dir.run(&[&common[..], &small, more].concat())
+    };
+    let evals = ["--experiment.eval_every", "20", "--data.frozen_eval", "f.jsonl"];
+    train("runs/scored", &evals).ok();
+    let lines: Vec<serde_json::Value> =
+        dir.read("runs/scored/evals.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let steps: Vec<_> = lines.iter().map(|line| (line["step"].as_u64(), line["truth"].as_str())).collect();
+    assert_eq!(steps, [20, 40, 60].map(|step| (Some(step), Some("frozen"))));
+    dir.run(&["eval", "--results-dir", "runs", "--frozen-eval", "f.jsonl"]).ok();
+    let board: serde_json::Value = serde_json::from_str(&dir.read("runs/scored/frozen_scoreboard.json")).expect("JSON");
+    assert_eq!(lines[2]["overall"], board["overall"]);
+    assert_eq!(lines[2]["tier3"], board["by_tier"]["tier3_adversarial"]);
+    assert_ne!(lines[1]["overall"], board["overall"]);
+
+    train("runs/alone", &["--data.frozen_eval", "f.jsonl"]).ok();
+    let model = |run: &str| std::fs::read(dir.path().join(run).join("checkpoint_final.safetensors")).expect("reads");
+    assert!(model("runs/scored") == model("runs/alone"), "scoring moved the model");
+    // A run that starts over without scores keeps none of the earlier run's.
+    train("runs/scored", &["--force", "--data.frozen_eval", "f.jsonl"]).ok();
+    assert!(!dir.path().join("runs/scored/evals.jsonl").exists());
+
+    let nothing = train("runs/none", &["--experiment.eval_every", "20"]);
+    assert!(nothing.failed(2).contains("names no eval set"), "{nothing:?}");
+    let missing = train("runs/none", &["--experiment.eval_every", "20", "--data.frozen_eval", "nowhere.jsonl"]);
+    assert!(missing.failed(1).contains("nowhere.jsonl"), "{missing:?}");
+    assert!(!dir.path().join("runs/none").exists(), "nothing is written");
+}

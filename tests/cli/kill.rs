@@ -18,9 +18,9 @@ const CONFIG: &str = "
 training: {steps: 4000, batch_size: 8, learning_rate: 0.003}
 curriculum: {tier3_ratios: {legacy: 1.0, organic: 0.0, expanded: 0.0}}
 model: {embedding_dim: 16, hidden_dim: 16, vocab_size: 600}
-experiment: {checkpoint_every: 20, log_every: 7}
+experiment: {checkpoint_every: 20, log_every: 7, eval_every: 390}
 guardrails: {loss_window: 13, loss_sigmas: 1.5, gradient_max: 5.0}
-data: {bundles: b.jsonl}
+data: {bundles: b.jsonl, frozen_eval: f.jsonl}
 ";
 
 /// Waits for `start`, then (if named) for a file that begins with `file`, then for `more`.
@@ -51,7 +51,8 @@ fn names(folder: &Path) -> Vec<String> {
 fn prepared() -> Dir {
     let dir = Dir::new();
     dir.run(&["init", "p", "--sample-data"]).ok();
-    dir.run(&["bundle", "--events", "p/data/events.jsonl", "--output", "b.jsonl", "--max-per-sense", "4"]).ok();
+    let bundle = ["bundle", "--events", "p/data/events.jsonl", "--output", "b.jsonl", "--max-per-sense", "4"];
+    dir.run(&[&bundle[..], &["--holdout", "f.jsonl"]].concat()).ok();
     dir.file("crucible.yaml", CONFIG);
     dir
 }
@@ -92,7 +93,7 @@ fn assert_same(dir: &Dir, other: &str, what: &str) {
     let [run, other] = ["run", other].map(|name| dir.path().join(name));
     let files = names(&other);
     assert_eq!(names(&run), files, "{what}: other files");
-    for file in ["checkpoint_final.safetensors", "metrics.jsonl", "exposures.json", "exposures.jsonl"] {
+    for file in ["checkpoint_final.safetensors", "metrics.jsonl", "evals.jsonl", "exposures.json", "exposures.jsonl"] {
         assert!(files.iter().any(|name| name == file), "{file} is written");
     }
     for file in files.iter().filter(|name| *name != DIFFER) {

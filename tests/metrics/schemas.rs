@@ -1,7 +1,7 @@
 //! The published JSON Schemas are those of the types. `CRUCIBLE_BLESS=1` writes them anew.
 
 use crucible_core::capsule::{Metadata, Report as CapsuleReport};
-use crucible_core::eval::{Item, Look, Scoreboard};
+use crucible_core::eval::{Item, Look, Scoreboard, StepScores};
 use crucible_core::guardrails::eval_versions::EvalVersions;
 use crucible_core::guardrails::{Finding, Report};
 use crucible_core::mining::{MiningStats, Suspect};
@@ -12,7 +12,7 @@ use crucible_core::sweep::{Analysis, SweepScoreboard, Trial};
 use schemars::{Schema, schema_for};
 use std::path::Path;
 
-fn schemas() -> [(&'static str, Schema); 17] {
+fn schemas() -> [(&'static str, Schema); 18] {
     [
         ("scoreboard", schema_for!(Scoreboard)),
         ("item", schema_for!(Item<'static>)),
@@ -20,6 +20,7 @@ fn schemas() -> [(&'static str, Schema); 17] {
         ("guardrail_report", schema_for!(Report)),
         ("eval_versions", schema_for!(EvalVersions)),
         ("look", schema_for!(Look)),
+        ("step_scores", schema_for!(StepScores)),
         ("comparison", schema_for!(Comparison)),
         ("mining_stats", schema_for!(MiningStats)),
         ("mining_suspect", schema_for!(Suspect)),

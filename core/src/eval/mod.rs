@@ -28,7 +28,7 @@ pub(crate) use sanity::{FLAT_RANK_MIN_DIM, NARROW_CONE, NARROW_SPREAD};
 pub use score::{Score, WORST_MARGIN, cosines, score};
 pub use scoreboard::{Checkpoint, EvalHeader, Inputs, Scoreboard, scoreboard};
 pub use stepwise::{Evaluated, EvaluationError, evaluate_in_steps};
-pub use summary::{Summaries, Summary, summaries};
+pub use summary::{StepScores, Summaries, Summary, summaries};
 
 /// The seed in an eval set's fingerprint, where nobody gives another.
 pub const SEED: u64 = 42;

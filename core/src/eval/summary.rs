@@ -38,6 +38,19 @@ pub struct Summary {
     pub by_group: Option<GroupIntervals>,
 }
 
+/// A line of `evals.jsonl`: what a model that is still in training did on an eval set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StepScores {
+    /// Steps done.
+    pub step: u64,
+    /// Which truth the set stands for: `frozen` or `organic`.
+    pub truth: String,
+    /// All bundles.
+    pub overall: Summary,
+    /// The hardest tier, where the set has one.
+    pub tier3: Option<Summary>,
+}
+
 impl Summary {
     /// Condenses `scores`, in any order but summed in the given one.
     #[must_use]

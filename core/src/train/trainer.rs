@@ -113,6 +113,10 @@ pub trait Observer {
     fn finding(&mut self, finding: &Finding);
     /// The run should be saved as it is.
     fn save(&mut self, state: &State) -> Result<(), String>;
+    /// The model should be scored as it is now: every [`eval_every`](crate::config::Experiment::eval_every) steps.
+    fn evaluate(&mut self, _state: &State) -> Result<(), String> {
+        Ok(())
+    }
     /// A step was done; true to save and stop. Where several steps are done together, it is asked after the last of them.
     fn stop(&mut self, step: u64) -> bool;
 
@@ -216,14 +220,16 @@ pub fn train_on(
     }
     let mut engine = start(encoder, optimizer)?;
     let every = config.experiment.checkpoint_every;
+    let score_every = config.experiment.eval_every;
     let guard = &config.guardrails;
     let mut step = first;
     let mut stopped = false;
     'run: while step < training.steps {
-        // A step after which the run is saved ends a set of batches.
+        // A step after which the run is saved or scored ends a set of batches.
         let to_save = if every > 0 { every - step % every } else { AHEAD };
+        let to_score = if score_every > 0 { score_every - step % score_every } else { AHEAD };
         let to_halt = observer.halts_at().and_then(|halt| halt.checked_sub(step)).filter(|n| *n > 0).unwrap_or(AHEAD);
-        let ahead = AHEAD.min(training.steps - step).min(to_save).min(to_halt);
+        let ahead = AHEAD.min(training.steps - step).min(to_save).min(to_score).min(to_halt);
         draws.clear();
         for k in 0..ahead {
             let draw = sampler.draw();
@@ -258,10 +264,13 @@ pub fn train_on(
             }
             let due = every > 0 && step.is_multiple_of(every) && step < training.steps;
             let stop = step < training.steps && observer.stop(step);
-            if due || stop {
+            let to_be_scored = score_every > 0 && step.is_multiple_of(score_every);
+            if due || stop || to_be_scored {
                 let (encoder, optimizer) = engine.take()?;
                 let state = State { step, encoder, optimizer, watch, window };
-                let saved = observer.save(&state);
+                // Scored first: who goes on from here has been scored here.
+                let scored = if to_be_scored { observer.evaluate(&state) } else { Ok(()) };
+                let saved = scored.and_then(|()| if due || stop { observer.save(&state) } else { Ok(()) });
                 let encoder;
                 let optimizer;
                 State { encoder, optimizer, watch, window, .. } = state;

@@ -12,12 +12,12 @@ use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::training::{self, Inputs, Summary};
-use crate::{output, scoreboards, trials};
+use crate::{output, trials};
 use crucible_core::bundles::{Settings, Similarity, SplitBy, generate, split_events};
 use crucible_core::config::{Config, Tier3Ratios};
 use crucible_core::curriculum::exposure;
 use crucible_core::data::{BundleSet, Event, Tier};
-use crucible_core::eval::{self, Scoreboard};
+use crucible_core::eval::{self, SEED, Scoreboard, VERSION};
 use crucible_core::sample::{self, SampleSpec};
 use crucible_core::sweep::Truth;
 use serde::Serialize;
@@ -181,12 +181,12 @@ fn trial(
     }))
 }
 
-/// Writes a scoreboard into the run's folder and reads it.
+/// Writes a scoreboard into the run's folder.
 fn evaluated(dir: &Path, set: &EvalSet, truth: Truth) -> CliResult<Scoreboard> {
     let model = dir.join(training::CHECKPOINT);
     let board = dir.join(trials::board_name(truth));
-    evaluation::evaluate(set, &Loaded::own(&model)?, &model.display().to_string(), None, &board)?;
-    scoreboards::read(&board)
+    let header = set.header(SEED, VERSION);
+    evaluation::evaluate(set, header, &Loaded::own(&model)?, &model.display().to_string(), None, &board)
 }
 
 fn chance(set: &BundleSet) -> f64 {

@@ -1,5 +1,6 @@
 //! `crucible eval`: how well a model does on an eval set.
 
+mod all;
 mod guarded;
 mod model;
 
@@ -23,11 +24,12 @@ use std::time::Instant;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("truth").args(["frozen_eval", "organic_eval"]).multiple(true))]
 pub struct Args {
     /// The model: a checkpoint_final.safetensors, a folder of a sentence-transformers or model2vec model, or a file of ready
     /// vectors (.npy, as `crucible embed` writes it)
-    #[arg(long, value_name = "FILE|DIR")]
-    pub checkpoint: PathBuf,
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "results_dir", conflicts_with = "results_dir")]
+    pub checkpoint: Option<PathBuf>,
     /// How it is read.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -38,16 +40,26 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub embedding_ids: Option<PathBuf>,
     /// The bundles to score it on (.jsonl, also .gz or .zst)
-    #[arg(long, value_name = "FILE")]
-    pub eval_set: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "results_dir", conflicts_with = "results_dir")]
+    pub eval_set: Option<PathBuf>,
     /// The scoreboard to write (JSON)
-    #[arg(long, short, value_name = "FILE")]
-    pub output: PathBuf,
+    #[arg(long, short, value_name = "FILE", required_unless_present = "results_dir", conflicts_with = "results_dir")]
+    pub output: Option<PathBuf>,
     /// Where each bundle's result goes (.jsonl or .parquet); without it beside the scoreboard: X.json, X_items.jsonl
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "results_dir")]
     pub items: Option<PathBuf>,
+    /// Instead of one model, all runs in and below this folder: each gets its scoreboards, frozen_scoreboard.json and
+    /// organic_scoreboard.json, beside its checkpoint_final.safetensors
+    #[arg(long, value_name = "DIR", requires = "truth")]
+    pub results_dir: Option<PathBuf>,
+    /// The frozen eval for all of them
+    #[arg(long, value_name = "FILE", requires = "results_dir")]
+    pub frozen_eval: Option<PathBuf>,
+    /// The organic holdout for all of them
+    #[arg(long, value_name = "FILE", requires = "results_dir")]
+    pub organic_eval: Option<PathBuf>,
     /// An earlier scoreboard to set this one beside
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "results_dir")]
     pub baseline_scoreboard: Option<PathBuf>,
     /// A pass rate may fall by this share against the baseline; beyond it the exit status is 6
     #[arg(long, value_name = "SHARE", default_value_t = REGRESSION_THRESHOLD, value_parser = share)]
@@ -84,19 +96,37 @@ pub struct Args {
     pub timings: bool,
 }
 
-/// Scores the model.
+impl Args {
+    /// Without `--results-dir` it is required, as are the next two.
+    fn checkpoint(&self) -> &Path {
+        self.checkpoint.as_deref().unwrap_or(Path::new(""))
+    }
+
+    fn eval_set(&self) -> &Path {
+        self.eval_set.as_deref().unwrap_or(Path::new(""))
+    }
+
+    fn output(&self) -> &Path {
+        self.output.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
+/// Scores the model, or all below a folder.
 ///
 /// # Errors
 /// Inputs that can't be read or used, outputs that can't be written, a baseline that measured something else.
 pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
+    if let Some(root) = &args.results_dir {
+        return all::run(root, args, ctx);
+    }
     let started = Instant::now();
-    let items_path = args.items.clone().unwrap_or_else(|| scoreboards::items_beside(&args.output));
+    let items_path = args.items.clone().unwrap_or_else(|| scoreboards::items_beside(args.output()));
     check_outputs(args, &items_path)?;
     let baseline = args.baseline_scoreboard.as_deref().map(scoreboards::read).transpose()?;
     let settings = baseline.as_ref().map(|_| guarded::settings(args, ctx)).transpose()?;
     let mut stopped = false;
 
-    let (model, set) = rayon::join(|| model::read(args), || EvalSet::read(&args.eval_set));
+    let (model, set) = rayon::join(|| model::read(args), || EvalSet::read(args.eval_set()));
     let (eval_set, model) = (set?, model?);
     let eval_set = eval_set.with_vectors(model::given(args).as_ref())?;
     let read = started.elapsed();
@@ -132,11 +162,13 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     }
     let scored = clock.elapsed();
 
-    evaluation::write(&board, &args.output, &items, &items_path)?;
+    evaluation::write(&board, args.output(), &items, &items_path)?;
     if let Some(settings) = &settings {
         webhook::tell(settings.webhook.as_deref(), "eval", &board.guardrails, stopped, &ctx.reporter);
     }
-    let looked = guarded::ledger_path(args).and_then(|path| guarded::look(&path, &board, ctx)).unwrap_or_default();
+    let looked = guarded::ledger_path(args, args.output())
+        .and_then(|path| guarded::look(&path, &board, ctx))
+        .unwrap_or_default();
     ctx.print(&board, &(text(&board) + &written(args, &items_path) + &looked))?;
     for finding in board.guardrails.iter().filter(|f| f.level > Level::Ok) {
         ctx.reporter.warn(describe(finding));
@@ -178,7 +210,7 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 
 /// Both outputs can be written, and neither is an input or the other.
 fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
-    let mut taken: Vec<(&str, &Path)> = vec![("--checkpoint", &args.checkpoint), ("--eval-set", &args.eval_set)];
+    let mut taken: Vec<(&str, &Path)> = vec![("--checkpoint", args.checkpoint()), ("--eval-set", args.eval_set())];
     let baseline_items = args.baseline_scoreboard.as_deref().map(scoreboards::items_beside);
     taken.extend(args.embeddings.as_deref().map(|path| ("--embeddings", path)));
     taken.extend(args.embedding_ids.as_deref().map(|path| ("--embedding-ids", path)));
@@ -186,10 +218,10 @@ fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
     taken.extend(baseline_items.as_deref().map(|path| ("the baseline's items", path)));
     taken.extend(args.organic_baseline.as_deref().map(|path| ("--organic-baseline", path)));
     taken.extend(args.organic_scoreboard.as_deref().map(|path| ("--organic-scoreboard", path)));
-    output::refuse_overwriting("--output", &args.output, &taken)?;
-    taken.push(("--output", &args.output));
+    output::refuse_overwriting("--output", args.output(), &taken)?;
+    taken.push(("--output", args.output()));
     output::refuse_overwriting("--items", items, &taken)?;
-    let plain = scoreboards::items_beside(&args.output);
+    let plain = scoreboards::items_beside(args.output());
     if parquet_file::is_one(items) && plain.exists() {
         let message = format!("--items {}: {} would be taken for this scoreboard's", items.display(), plain.display());
         return Err(CliError::usage(message).advise("remove that file, or name another --output"));
@@ -198,7 +230,7 @@ fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
         taken.push(("--items", items));
         output::refuse_overwriting("--ledger", ledger, &taken)?;
     }
-    output::check_writable(&args.output)?;
+    output::check_writable(args.output())?;
     output::check_writable(items)
 }
 
@@ -335,7 +367,7 @@ fn short(number: Option<f64>, digits: usize) -> String {
 }
 
 fn written(args: &Args, items: &Path) -> String {
-    format!("\nWritten: {}, {}\n", args.output.display(), items.display())
+    format!("\nWritten: {}, {}\n", args.output().display(), items.display())
 }
 
 #[cfg(test)]

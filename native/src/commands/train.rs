@@ -118,10 +118,6 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     };
     let bundles = PathBuf::from(needed(&config.data.bundles, "data.bundles", "--bundles FILE")?);
     let out = PathBuf::from(needed(&config.experiment.output_dir, "experiment.output_dir", "--output-dir DIR")?);
-    if config.experiment.eval_every > 0 {
-        let message = "experiment.eval_every: evaluating while training is not in this version";
-        return Err(CliError::usage(message).advise("set it to 0 and run `crucible eval` on the checkpoint"));
-    }
     let server = config.tracking.kind.mlflow().then(Server::needed).transpose()?.map(Arc::new);
     let seeds = &config.experiment.seeds;
     let dir_of = |seed: u64| if seeds.len() == 1 { out.clone() } else { out.join(format!("seed_{seed}")) };

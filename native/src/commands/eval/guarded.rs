@@ -66,12 +66,12 @@ fn organic(args: &Args, settings: &Guardrails) -> CliResult<Option<Move>> {
     }
 }
 
-/// Where the look is written, if anywhere.
-pub(super) fn ledger_path(args: &Args) -> Option<PathBuf> {
+/// Where the look at `output` is written, if anywhere.
+pub(super) fn ledger_path(args: &Args, output: &Path) -> Option<PathBuf> {
     if args.no_ledger {
         return None;
     }
-    args.ledger.clone().or_else(|| ledger::of_project(&args.output))
+    args.ledger.clone().or_else(|| ledger::of_project(output))
 }
 
 /// Writes the look and says how many there were. A ledger that can't be written is a warning: the scoreboard is there.

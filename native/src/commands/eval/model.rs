@@ -32,7 +32,7 @@ pub(super) struct Embedded {
 /// # Errors
 /// As [`Loaded::read`]; flags that say nothing here.
 pub(super) fn read(args: &Args) -> CliResult<Model> {
-    let path = &args.checkpoint;
+    let path = args.checkpoint();
     if is_ready(path) {
         if args.embeddings.is_some() {
             let message = format!("--embeddings is what an adapter reads, and {} is vectors itself", path.display());
@@ -70,7 +70,7 @@ impl Model {
                 let tokenised = clock.elapsed();
                 let clock = Instant::now();
                 let embeddings = device::embed_with(backend, &loaded.model, &corpus)?;
-                let scored = Scored::model(loaded, &args.checkpoint.display().to_string())?;
+                let scored = Scored::model(loaded, &args.checkpoint().display().to_string())?;
                 Ok(Embedded { scored, embeddings, tokenised, embedded: clock.elapsed() })
             }
             Self::Ready(source) => {
@@ -82,7 +82,7 @@ impl Model {
                 let embeddings = vectors.into_memory();
                 let conditions = [("loader", json!("ready_vectors")), ("dim", json!(embeddings.dim))];
                 let conditions: BTreeMap<_, _> = conditions.map(|(name, value)| (name.to_owned(), value)).into();
-                let scored = Scored { path: args.checkpoint.display().to_string(), hash, conditions };
+                let scored = Scored { path: args.checkpoint().display().to_string(), hash, conditions };
                 Ok(Embedded { scored, embeddings, tokenised: Duration::ZERO, embedded: clock.elapsed() })
             }
         }

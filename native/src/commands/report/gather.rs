@@ -104,7 +104,7 @@ fn sweep(dir: &Path) -> CliResult<Found> {
         let last = evaluations.len() - 1;
         for (number, evaluation) in evaluations.into_iter().enumerate() {
             let mut boards = Vec::new();
-            for (truth, _) in trials::eval_sets(&trial.config) {
+            for (truth, _) in crate::evaluation::eval_sets(&trial.config) {
                 let path = dir.join(&evaluation.dir).join(trials::board_name(truth));
                 boards.push(board(truth.name().to_owned(), Some(truth), &path)?);
             }

@@ -49,7 +49,7 @@ pub(super) fn collect(root: &Path, trials: &[Trial], args: &AnalysisArgs) -> Cli
         finished += 1;
         for evaluation in trial.evaluations() {
             let mut items = [None, None];
-            for (truth, _) in trials::eval_sets(&trial.config) {
+            for (truth, _) in crate::evaluation::eval_sets(&trial.config) {
                 let path = root.join(&evaluation.dir).join(board_name(truth));
                 boards[truth as usize].push((evaluation.condition.clone(), trial.seed, scoreboards::read(&path)?));
                 items[truth as usize] = Some(scoreboards::read_items(&scoreboards::items_beside(&path))?);
