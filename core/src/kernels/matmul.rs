@@ -484,10 +484,10 @@ fn add<S: Simd, const R: usize, const V: usize>(
     lhs: impl Fn(usize) -> f32,
     line: &[S::f32s; V],
 ) {
-    for i in 0..R {
+    for (i, sums) in sums.iter_mut().enumerate() {
         let a = simd.splat_f32s(lhs(i));
         for v in 0..V {
-            sums[i][v] = simd.mul_add_e_f32s(a, line[v], sums[i][v]);
+            sums[v] = simd.mul_add_e_f32s(a, line[v], sums[v]);
         }
     }
 }

@@ -4,12 +4,13 @@
 //! the same bits whatever stands beside them, so a text's vector does not depend on the batch it came in.
 
 use super::super::EncoderError;
+use super::feed_forward::FeedForward;
 use super::files::{Files, fault, within};
 use super::tensors::Tensors;
 use crate::kernels::attention::{self, MOST};
-use crate::kernels::matmul::{Packed, View, matmul_block, matmul_onto};
+use crate::kernels::layer_norm;
+use crate::kernels::matmul::{Packed, View, matmul_block};
 use crate::kernels::simd::widest;
-use crate::kernels::{gelu, layer_norm};
 use serde::Deserialize;
 
 /// `config.json`, as far as it decides numbers.
@@ -130,21 +131,8 @@ pub(super) struct Layer {
     pub(super) qkv: Linear,
     pub(super) mixed: Linear,
     pub(super) mixed_norm: Norm,
-    /// The network behind attention, in parts of its inner units: those of a block of tokens stay near the core.
-    pub(super) inner: Vec<Inner>,
-    pub(super) down_bias: Vec<f32>,
-    pub(super) down_norm: Norm,
-}
-
-/// Inner units that are computed together.
-const INNER: usize = 384;
-
-/// Some of a layer's inner units.
-pub(super) struct Inner {
-    /// To them.
-    pub(super) up: Linear,
-    /// `[units, hidden_size]`: from them.
-    pub(super) down: Packed,
+    pub(super) network: FeedForward,
+    pub(super) network_norm: Norm,
 }
 
 /// The model.
@@ -199,23 +187,20 @@ impl Reader<'_> {
             qkv: self.linear(&qkv, width, width)?,
             mixed: self.linear(&[of("attention.output.dense")], width, width)?,
             mixed_norm: self.norm(&of("attention.output.LayerNorm"))?,
-            inner: self.inner(&of("intermediate.dense"), &of("output.dense"), width, inner)?,
-            down_bias: self.floats(&of("output.dense.bias"), &[width])?,
-            down_norm: self.norm(&of("output.LayerNorm"))?,
+            network: self.feed_forward(&of("intermediate.dense"), &of("output.dense"), inner)?,
+            network_norm: self.norm(&of("output.LayerNorm"))?,
         })
     }
 
-    fn inner(&self, up: &str, down: &str, width: usize, units: usize) -> Result<Vec<Inner>, EncoderError> {
-        let (weight, bias) =
-            (self.floats(&format!("{up}.weight"), &[units, width])?, self.floats(&format!("{up}.bias"), &[units])?);
-        let back = self.floats(&format!("{down}.weight"), &[width, units])?;
-        let back = View::new(&back, width, units);
-        let parts = weight.chunks(INNER * width).zip(bias.chunks(INNER)).zip((0..units).step_by(INNER));
-        let part = |((weight, bias), first): ((&[f32], &[f32]), usize)| Inner {
-            up: Linear { weight: Packed::for_good(View::new(weight, bias.len(), width).t()), bias: bias.to_vec() },
-            down: Packed::for_good(back.columns(first..first + bias.len()).t()),
-        };
-        Ok(parts.map(part).collect())
+    fn feed_forward(&self, up: &str, down: &str, units: usize) -> Result<FeedForward, EncoderError> {
+        let width = self.config.hidden_size;
+        let floats = |name: String, shape: &[usize]| self.floats(&name, shape);
+        Ok(FeedForward::new(
+            &floats(format!("{up}.weight"), &[units, width])?,
+            &floats(format!("{up}.bias"), &[units])?,
+            &floats(format!("{down}.weight"), &[width, units])?,
+            floats(format!("{down}.bias"), &[width])?,
+        ))
     }
 }
 
@@ -227,25 +212,6 @@ struct Scratch {
     inner: Vec<f32>,
     added: Vec<f32>,
     attention: attention::Scratch,
-}
-
-impl Layer {
-    /// The way to all inner units: `[hidden_size, units]`, and its bias.
-    pub(super) fn up(&self) -> (Vec<f32>, Vec<f32>) {
-        let parts: Vec<Vec<f32>> = self.inner.iter().map(|inner| inner.up.weight.unpacked()).collect();
-        let rows = self.inner.first().map_or(0, |inner| inner.up.weight.rows());
-        let of_row = |row: usize| {
-            let parts = self.inner.iter().zip(&parts);
-            parts.flat_map(move |(inner, part)| part.chunks_exact(inner.up.bias.len()).nth(row).unwrap_or_default())
-        };
-        let weight = (0..rows).flat_map(of_row).copied().collect();
-        (weight, self.inner.iter().flat_map(|inner| inner.up.bias.iter().copied()).collect())
-    }
-
-    /// The way from all inner units: `[units, hidden_size]`, and its bias.
-    pub(super) fn down(&self) -> (Vec<f32>, Vec<f32>) {
-        (self.inner.iter().flat_map(|inner| inner.down.unpacked()).collect(), self.down_bias.clone())
-    }
 }
 
 impl Bert {
@@ -310,16 +276,8 @@ impl Bert {
             layer.mixed.forward(&s.mixed, &mut s.added);
             norm(&mut s.added, Some(&hidden), &layer.mixed_norm);
             std::mem::swap(&mut hidden, &mut s.added);
-            s.added.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(&layer.down_bias));
-            for Inner { up, down } in &layer.inner {
-                up.forward(&hidden, &mut s.inner);
-                widest(
-                    #[inline(always)]
-                    || gelu::forward(&mut s.inner),
-                );
-                matmul_onto(&mut s.added, View::new(&s.inner, hidden.len() / width, down.rows()), down);
-            }
-            norm(&mut s.added, Some(&hidden), &layer.down_norm);
+            layer.network.forward(&hidden, &mut s.inner, &mut s.added);
+            norm(&mut s.added, Some(&hidden), &layer.network_norm);
             std::mem::swap(&mut hidden, &mut s.added);
         }
         hidden

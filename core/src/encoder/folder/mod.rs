@@ -5,6 +5,7 @@
 
 mod bert;
 mod export;
+mod feed_forward;
 mod files;
 mod modules;
 #[cfg(any(test, target_arch = "wasm32"))]

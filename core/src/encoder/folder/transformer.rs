@@ -363,9 +363,9 @@ impl<B: Backend> Weights<B> {
                 qkv: linear(&layer.qkv)?,
                 mixed: linear(&layer.mixed)?,
                 mixed_norm: NormOn::upload(&layer.mixed_norm, backend)?,
-                up: whole(layer.up())?,
-                down: whole(layer.down())?,
-                down_norm: NormOn::upload(&layer.down_norm, backend)?,
+                up: whole(layer.network.up())?,
+                down: whole(layer.network.down())?,
+                down_norm: NormOn::upload(&layer.network_norm, backend)?,
             })
         };
         Ok(Self {
