@@ -6,6 +6,7 @@ pub use read::{read_bundles, stream_bundles};
 
 use super::event::Event;
 use super::tier::{Pool, Tier};
+use crate::parallel;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -153,16 +154,33 @@ impl BundleSet {
     /// # Panics
     /// There is no bundle of that number.
     pub fn write_some(&self, bundles: impl IntoIterator<Item = usize>, out: &mut dyn Write) -> std::io::Result<()> {
-        let event = |index: u32| &self.events[index as usize];
-        for bundle in bundles.into_iter().map(|i| &self.bundles[i]) {
-            let Bundle { bundle_id, metadata, extra, .. } = bundle;
-            let negatives = bundle.negatives.iter().map(|n| NegativeView(event(n.event), n.source)).collect();
-            let texts = (event(bundle.anchor), event(bundle.positive), negatives);
-            write_line(&View { bundle_id, texts, metadata, extra }, out)?;
+        let bundles: Vec<usize> = bundles.into_iter().collect();
+        for some in bundles.chunks(LINES * TASKS) {
+            let tasks: Vec<&[usize]> = some.chunks(LINES).collect();
+            for lines in parallel::map(tasks.len(), |task| self.lines(tasks[task])) {
+                out.write_all(&lines?)?;
+            }
         }
         Ok(())
     }
+
+    fn lines(&self, bundles: &[usize]) -> std::io::Result<Vec<u8>> {
+        let event = |index: u32| &self.events[index as usize];
+        let mut lines = Vec::new();
+        for bundle in bundles.iter().map(|i| &self.bundles[*i]) {
+            let Bundle { bundle_id, metadata, extra, .. } = bundle;
+            let negatives = bundle.negatives.iter().map(|n| NegativeView(event(n.event), n.source)).collect();
+            let texts = (event(bundle.anchor), event(bundle.positive), negatives);
+            write_line(&View { bundle_id, texts, metadata, extra }, &mut lines)?;
+        }
+        Ok(lines)
+    }
 }
+
+/// Lines that are made together.
+const LINES: usize = 128;
+/// Tasks whose lines are held at the same time.
+const TASKS: usize = 32;
 
 fn write_line(view: &View<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     serde_json::to_writer(&mut *out, view)?;
