@@ -365,7 +365,8 @@ impl<'a> Miner<'a> {
     pub fn bundles(&self, candidates: &[Candidate], more: &Map<String, Value>) -> BundleSet {
         let mut set = BundleSet::default();
         let mut place: std::collections::HashMap<u32, u32> = std::collections::HashMap::new();
-        for candidate in candidates {
+        let extras = parallel::map(candidates.len(), |i| self.extra(&candidates[i], more));
+        for (candidate, extra) in candidates.iter().zip(extras) {
             let mut index = |event: u32| {
                 *place.entry(event).or_insert_with(|| {
                     set.events.push(self.corpus.events[event as usize].clone());
@@ -375,15 +376,6 @@ impl<'a> Miner<'a> {
             let (anchor, positive) = (index(candidate.anchor), index(candidate.positive));
             let negatives =
                 candidate.negatives.iter().map(|&(event, source)| Negative { event: index(event), source }).collect();
-            let mut extra = Map::new();
-            extra.insert("passes".to_owned(), json!(candidate.passes));
-            extra.insert("lineups_tested".to_owned(), json!(candidate.dangers.len()));
-            extra.insert("lineup_dangers".to_owned(), json!(candidate.dangers));
-            extra.insert("threshold".to_owned(), json!(self.thresholds[0]));
-            if !candidate.others.is_empty() {
-                extra.insert("agreement".to_owned(), self.agreement(candidate));
-            }
-            extra.extend(more.clone());
             let metadata = Metadata {
                 tier: Some(Tier::Adversarial),
                 danger_score: Some(candidate.danger),
@@ -395,6 +387,20 @@ impl<'a> Miner<'a> {
             set.bundles.push(Bundle { bundle_id, anchor, positive, negatives, metadata, extra: Map::new() });
         }
         set
+    }
+
+    /// What a bundle says of the lineups.
+    fn extra(&self, candidate: &Candidate, more: &Map<String, Value>) -> Map<String, Value> {
+        let mut extra = Map::new();
+        extra.insert("passes".to_owned(), json!(candidate.passes));
+        extra.insert("lineups_tested".to_owned(), json!(candidate.dangers.len()));
+        extra.insert("lineup_dangers".to_owned(), json!(candidate.dangers));
+        extra.insert("threshold".to_owned(), json!(self.thresholds[0]));
+        if !candidate.others.is_empty() {
+            extra.insert("agreement".to_owned(), self.agreement(candidate));
+        }
+        extra.extend(more.clone());
+        extra
     }
 
     /// How many models accept a candidate, and the passes of each.
