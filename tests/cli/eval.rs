@@ -202,6 +202,11 @@ fn all_runs_below_a_folder() {
     assert_eq!((&written[2]["run"], &written[2]["truth"]), (&"runs/b".into(), &"frozen".into()));
     assert!(!dir.path().join("runs/a/broken/frozen_scoreboard.json").exists());
 
+    // A flag for folders of models is not ignored.
+    let prompted = dir.run(&[&one[..], &["--prompt", "query: "]].concat());
+    assert_eq!((prompted.code, prompted.stdout.trim()), (2, "[]"), "{prompted:?}");
+    assert!(prompted.stderr.contains("--prompt is for folders"), "{prompted:?}");
+
     std::fs::create_dir(dir.path().join("empty")).expect("creates");
     let empty = dir.run(&["eval", "--results-dir", "empty", "--frozen-eval", "e.jsonl"]);
     assert!(empty.failed(3).contains("no checkpoint_final.safetensors"));

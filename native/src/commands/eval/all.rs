@@ -1,7 +1,7 @@
 //! `crucible eval --results-dir`: all runs below a folder, on one or both truths.
 
 use super::{Args, guarded, percent};
-use crate::checkpoint::{Loaded, ModelArgs};
+use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
@@ -116,7 +116,7 @@ fn score(
 ) -> CliResult<()> {
     let checkpoint = dir.join(CHECKPOINT);
     ctx.reporter.detail(format!("scoring {}", checkpoint.display()));
-    let loaded = Loaded::read(&checkpoint, &ModelArgs::default())?;
+    let loaded = Loaded::read(&checkpoint, &args.model)?;
     for (truth, set) in sets {
         let file = dir.join(board_name(*truth));
         let header = set.header(args.seed, &args.eval_version);
