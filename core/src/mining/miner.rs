@@ -22,8 +22,9 @@ use std::collections::HashSet;
 const BATCH: usize = 65_536;
 /// Fewer queries would make packing the vectors the larger part of a search.
 const LEAST: usize = 2048;
-/// Multiplications of a batch's search, about: some seconds.
-const BATCH_WORK: f64 = 1e12;
+/// Multiplications of a batch's search, about: some 15 seconds of two cores. Each batch packs all vectors anew, so
+/// smaller ones take longer together.
+const BATCH_WORK: f64 = 6e12;
 
 /// Why nothing can be mined.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -146,7 +147,7 @@ impl<'a> Miner<'a> {
     }
 
     /// Cuts the senses (of a shard, or all) into batches: lemma by lemma, so that a batch searches few lemmas. `most`
-    /// bounds the candidates of a batch; without it, a batch is about as much as a search of some seconds.
+    /// bounds the candidates of a batch; without it, a batch is about as much as a search of some 15 seconds.
     #[must_use]
     pub fn plan(&self, shard: Option<Shard>, most: Option<usize>) -> Plan {
         let groups = &self.corpus.groups;
