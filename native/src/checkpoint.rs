@@ -45,10 +45,19 @@ impl ModelArgs {
         Options { loader, prompt }
     }
 
-    /// The flags that were given, for messages.
-    fn given(&self) -> Option<&'static str> {
+    /// Refuses any of them beside `path`, which is no folder of a model: what it `is`.
+    ///
+    /// # Errors
+    /// The first that was given.
+    pub fn refuse(&self, is: &str, path: &Path) -> CliResult<()> {
         let flags = [(&self.loader, "--loader"), (&self.prompt_name, "--prompt-name"), (&self.prompt, "--prompt")];
-        flags.into_iter().find(|(value, _)| value.is_some()).map(|(_, flag)| flag)
+        match flags.into_iter().find(|(value, _)| value.is_some()) {
+            Some((_, flag)) => {
+                let message = format!("{flag} is for folders of models, and {} {is}", path.display());
+                Err(CliError::usage(message).advise("leave it out"))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -72,10 +81,7 @@ impl Loaded {
             let (model, hash) = folder::read(path, &args.options())?;
             return Ok(Self { model: Model::Folder(Box::new(model)), hash });
         }
-        if let Some(flag) = args.given() {
-            let message = format!("{flag} is for folders of models, and {} is a file", path.display());
-            return Err(CliError::usage(message).advise("leave it out"));
-        }
+        args.refuse("is a file", path)?;
         let Loaded { model, hash } = Loaded::own(path)?;
         Ok(Self { model: Model::Own(Box::new(model)), hash })
     }

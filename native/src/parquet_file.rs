@@ -3,6 +3,8 @@
 //! What reads them is a library that panics on some damaged files; here that is an error like any other. What a file
 //! unpacks to is counted while it is read: a few bytes may stand for very much.
 
+pub mod vectors;
+
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::io;
@@ -53,14 +55,22 @@ pub fn rows(path: &Path) -> CliResult<Vec<Row>> {
     match read {
         Ok(rows) if rows.is_empty() => Err(Faults::of_file(&name, "holds no rows").into()),
         Ok(rows) => Ok(rows),
-        Err(Refused::File(message)) => {
+        Err(refused) => Err(error(path, refused)),
+    }
+}
+
+fn error(path: &Path, refused: Refused) -> CliError {
+    let name = path.display().to_string();
+    match refused {
+        Refused::File(message) => {
             let message = format!("{name} can't be read as Parquet: {message}");
-            Err(CliError::new(Exit::Data, message).advise("is the file complete? Copy it again"))
+            CliError::new(Exit::Data, message).advise("is the file complete? Copy it again")
         }
-        Err(Refused::Cell(row, column, message)) => {
+        Refused::Shape(message) => CliError::new(Exit::Data, format!("{name}: {message}")).advise(vectors::COLUMNS),
+        Refused::Cell(row, column, message) => {
             let mut faults = Faults { rows: true, ..Faults::new(&name) };
             faults.push(Fault { line: Some(row), field: column, message });
-            Err(faults.into())
+            faults.into()
         }
     }
 }
@@ -72,7 +82,10 @@ pub fn of_rows(path: &Path, faults: Faults) -> Faults {
 }
 
 enum Refused {
+    /// Damaged, or too large.
     File(String),
+    /// Other columns than are read.
+    Shape(String),
     /// Row, column, what is wrong.
     Cell(u64, Option<String>, String),
 }

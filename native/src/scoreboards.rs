@@ -16,12 +16,14 @@ pub fn items_beside(scoreboard: &Path) -> PathBuf {
     output::beside(scoreboard, "_items.jsonl")
 }
 
-/// The items that lie beside a scoreboard: `X_items.jsonl`, or, where there is none, `X_items.parquet` if that is there.
+/// The items that lie beside a scoreboard: `X_items.jsonl`, or, where there is none, whichever of its packed forms and
+/// `X_items.parquet` is there.
 #[must_use]
 pub fn items_found(scoreboard: &Path) -> PathBuf {
     let plain = items_beside(scoreboard);
-    let columns = plain.with_extension("parquet");
-    if !plain.exists() && columns.exists() { columns } else { plain }
+    let others = ["jsonl.gz", "jsonl.zst", "parquet"].map(|end| plain.with_extension(end));
+    let found = if plain.exists() { None } else { others.into_iter().find(|path| path.exists()) };
+    found.unwrap_or(plain)
 }
 
 /// Reads a scoreboard.
@@ -87,6 +89,18 @@ mod tests {
             ("x.txt", "x.txt_items.jsonl"),
         ] {
             assert_eq!(items_beside(Path::new(board)), Path::new(items));
+        }
+    }
+
+    #[test]
+    fn items_are_found_in_any_form_and_plain_ones_first() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let board = dir.path().join("x.v2.json");
+        assert_eq!(items_found(&board), items_beside(&board), "where there are none");
+        for end in ["parquet", "jsonl.zst", "jsonl.gz", "jsonl"] {
+            let items = dir.path().join(format!("x.v2_items.{end}"));
+            std::fs::write(&items, "").expect("writes");
+            assert_eq!(items_found(&board), items);
         }
     }
 }

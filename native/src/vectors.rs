@@ -4,12 +4,13 @@
 //! A file is `.npy` or `.safetensors` with one vector a row, and beside `X.npy` lies `X_ids.jsonl` with the event ids
 //! of its rows, as `crucible embed` writes them. Rows are found by id, so events may come in another order and a file
 //! may hold more than is asked for. It is mapped, never read whole; [`Access::Mapped`] leaves the rows there, and they
-//! get unit length as they are copied out, block by block, with the same bits as in memory.
+//! get unit length as they are copied out, block by block, with the same bits as in memory. A `.parquet` file has ids and
+//! vectors in two columns; it is unpacked into memory.
 
 use crate::checkpoint::{Loaded, ModelArgs};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::io;
+use crate::{io, parquet_file};
 use crucible_core::bundles::Similarity;
 use crucible_core::config;
 use crucible_core::data::{Event, Fault, Faults, hex, read_ids};
@@ -40,10 +41,10 @@ pub struct VectorArgs {
     /// Ranks and scores with the events' own `embedding`s
     #[arg(long, visible_alias = "own-embeddings", conflicts_with = "embeddings")]
     pub use_embeddings: bool,
-    /// Ranks and scores with the vectors of a .npy or .safetensors file, as `crucible embed` writes it
+    /// Ranks and scores with the vectors of a .npy, .safetensors or .parquet file, as `crucible embed` writes it
     #[arg(long, value_name = "FILE")]
     pub embeddings: Option<PathBuf>,
-    /// The event ids of its rows; without it beside the vectors: X.npy, X_ids.jsonl
+    /// The event ids of its rows; without it beside the vectors: X.npy, X_ids.jsonl. X.parquet has them itself
     #[arg(long, value_name = "FILE", requires = "embeddings")]
     pub embedding_ids: Option<PathBuf>,
 }
@@ -79,7 +80,7 @@ pub enum Source {
     Own,
     /// Ready vectors.
     File {
-        /// `.npy` or `.safetensors`.
+        /// `.npy`, `.safetensors` or `.parquet`.
         vectors: PathBuf,
         /// Event ids of the rows.
         ids: PathBuf,
@@ -198,6 +199,14 @@ impl Source {
         Some(Self::file(Path::new(vectors), data.embedding_ids.as_deref().map(Path::new)))
     }
 
+    /// Names them in a configuration, for an adapter.
+    pub fn name_in(&self, data: &mut config::Data) {
+        if let Self::File { vectors, ids } = self {
+            data.embeddings = Some(vectors.display().to_string());
+            data.embedding_ids = Some(ids.display().to_string());
+        }
+    }
+
     /// Copies of `events` with these vectors as their own.
     ///
     /// # Errors
@@ -216,6 +225,7 @@ impl Source {
     pub fn files(&self) -> Vec<(&'static str, &Path)> {
         match self {
             Self::Checkpoint(path, _) => vec![("--checkpoint", path)],
+            Self::File { vectors, ids } if vectors == ids => vec![("--embeddings", vectors)],
             Self::File { vectors, ids } => vec![("--embeddings", vectors), ("its file of ids", ids)],
             Self::Own | Self::Lexical => Vec::new(),
         }
@@ -252,9 +262,12 @@ impl Source {
     }
 }
 
-/// `X.npy` to `X_ids.jsonl`.
+/// `X.npy` to `X_ids.jsonl`; a `.parquet` file has the ids itself.
 #[must_use]
 pub fn ids_beside(path: &Path) -> PathBuf {
+    if parquet_file::is_one(path) {
+        return path.to_owned();
+    }
     let stem = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     path.with_file_name(format!("{stem}_ids.jsonl"))
 }
@@ -283,9 +296,25 @@ fn own(path: &Path, events: &[Event]) -> CliResult<Embeddings> {
 
 const ZERO: &str = "its vector is zero: it points nowhere";
 
+/// Where a file's rows lie.
+enum Bytes {
+    Mapped(Mmap),
+    /// Unpacked, as those of a `.npy` file.
+    Unpacked(Vec<u8>),
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(bytes) => bytes,
+            Self::Unpacked(bytes) => bytes,
+        }
+    }
+}
+
 /// Rows in a mapped file.
 struct MappedRows {
-    file: VectorFile<Mmap>,
+    file: VectorFile<Bytes>,
     /// Row of each event; nothing where they are in the events' order.
     row: Option<Vec<u32>>,
     len: usize,
@@ -312,8 +341,13 @@ impl UnitRows for MappedRows {
 
 fn from_file(path: &Path, ids_path: &Path, events_path: &Path, events: &[Event], access: Access) -> CliResult<Vectors> {
     let name = path.display().to_string();
-    let file = VectorFile::new(map(path)?)
-        .map_err(|e| CliError::new(Exit::Data, format!("{name}: {e}")).advise(e.advice()))?;
+    let whole = map(path)?;
+    let (bytes, packed) = match parquet_file::is_one(path) {
+        true => (Bytes::Unpacked(parquet_file::vectors::vectors(path, MAX_IN_MEMORY as usize)?), Some(whole)),
+        false => (Bytes::Mapped(whole), None),
+    };
+    let file =
+        VectorFile::new(bytes).map_err(|e| CliError::new(Exit::Data, format!("{name}: {e}")).advise(e.advice()))?;
     if !ids_path.exists() {
         let message = format!("{name}: no file {} says whose vectors these are", ids_path.display());
         return Err(CliError::new(Exit::Data, message).advise(
@@ -321,9 +355,13 @@ fn from_file(path: &Path, ids_path: &Path, events_path: &Path, events: &[Event],
              --embedding-ids",
         ));
     }
-    let ids = read_ids(&mut *io::open(ids_path)?, &ids_path.display().to_string())?;
+    let ids = match parquet_file::is_one(ids_path) {
+        true => parquet_file::vectors::ids(ids_path)?,
+        false => read_ids(&mut *io::open(ids_path)?, &ids_path.display().to_string())?,
+    };
     let rows = rows_of(&file, &name, &ids, ids_path, events_path, events)?;
-    let (sha256, checked) = rayon::join(|| hex(&Sha256::digest(file.bytes())), || check(&file, &name, &rows, events));
+    let hash = || hex(&Sha256::digest(packed.as_ref().map_or(file.bytes(), |packed| packed.as_ref())));
+    let (sha256, checked) = rayon::join(hash, || check(&file, &name, &rows, events));
     checked?;
     let dim = file.dim();
     let held = match access {
@@ -349,7 +387,7 @@ fn map(path: &Path) -> CliResult<Mmap> {
 
 /// The row of each event.
 fn rows_of(
-    file: &VectorFile<Mmap>,
+    file: &VectorFile<Bytes>,
     name: &str,
     ids: &[String],
     ids_path: &Path,
@@ -379,7 +417,7 @@ fn rows_of(
 }
 
 /// Finds vectors that are of no use.
-fn check(file: &VectorFile<Mmap>, name: &str, rows: &[u32], events: &[Event]) -> CliResult<()> {
+fn check(file: &VectorFile<Bytes>, name: &str, rows: &[u32], events: &[Event]) -> CliResult<()> {
     let blocks = parallel::map(rows.len().div_ceil(CHECKED), |b| {
         let first = b * CHECKED;
         let mut row = vec![0.0; file.dim()];
@@ -403,7 +441,7 @@ fn check(file: &VectorFile<Mmap>, name: &str, rows: &[u32], events: &[Event]) ->
     faults.or(()).map_err(|f| CliError::from(f).advise(advice))
 }
 
-fn in_memory(file: &VectorFile<Mmap>, name: &str, rows: &[u32]) -> CliResult<Embeddings> {
+fn in_memory(file: &VectorFile<Bytes>, name: &str, rows: &[u32]) -> CliResult<Embeddings> {
     let dim = file.dim();
     let bytes = rows.len() as u64 * dim as u64 * 4;
     if bytes > MAX_IN_MEMORY {

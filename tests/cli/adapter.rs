@@ -61,6 +61,16 @@ fn ready_vectors_are_scored_as_the_model_that_they_are_of() {
         let apart = a["margin"].as_f64().zip(b["margin"].as_f64()).map(|(a, b)| (a - b).abs());
         assert!(a["bundle_id"] == b["bundle_id"] && apart < Some(1e-6), "{a} {b}");
     }
+    // The same vectors with their ids in one file.
+    dir.run(&["embed", "--checkpoint", "m.safetensors", "--events", "events.jsonl", "-o", "v.parquet"]).ok();
+    dir.run(&eval("v.parquet", "table.json", &[])).ok();
+    assert_eq!(dir.read("table_items.jsonl"), dir.read("ready_items.jsonl"));
+    // Flags for folders of models say nothing of vectors.
+    for (flag, value) in [("--prompt", "query: "), ("--prompt-name", "query"), ("--loader", "model2vec")] {
+        let message = dir.run(&eval("v.npy", "none.json", &[flag, value]));
+        let part = format!("{flag} is for folders of models, and v.npy is vectors");
+        assert!(message.failed(2).contains(&part), "{message:?}");
+    }
     // The ids lie elsewhere; then, not all of the events are there.
     std::fs::rename(dir.path().join("v_ids.jsonl"), dir.path().join("ids.jsonl")).expect("moves");
     dir.run(&eval("v.npy", "named.json", &["--embedding-ids", "ids.jsonl"])).ok();
@@ -117,6 +127,50 @@ fn a_head_learns_on_vectors_from_a_file() {
     let args = ["eval", "--checkpoint", adapter, "--eval-set", "own.jsonl", "--output", "own.json"];
     dir.run(&args).ok();
     assert_eq!(json(&dir, "own.json")["overall"], after["overall"]);
+}
+
+/// A capsule takes the vectors along, and is checked and trained again where nothing else is.
+#[test]
+fn a_capsule_of_an_adapter_holds_what_it_reads() {
+    let dir = prepared();
+    let scores = ["--experiment.eval_every", "100", "--data.frozen_eval", "e.jsonl"];
+    dir.run(&train(&[&["--embeddings", "v.npy"], &scores[..]].concat())).ok();
+    let adapter = "run/checkpoint_final.safetensors";
+    dir.run(&eval(adapter, "run/frozen_scoreboard.json", &["--embeddings", "v.npy"])).ok();
+    dir.run(&["capsule", "pack", "run", "-o", "all.tar.zst", "--include-bundles", "--include-eval", "e.jsonl"]).ok();
+    dir.run(&["capsule", "pack", "run", "-o", "bare.tar.zst"]).ok();
+    let there = Dir::new();
+    for name in ["all.tar.zst", "bare.tar.zst"] {
+        std::fs::copy(dir.path().join(name), there.path().join(name)).expect("copies");
+    }
+    let listed = there.run(&["capsule", "list", "all.tar.zst", "--json"]).json();
+    let files = listed["files"].as_array().expect("a list");
+    let kind = |path: &str| files.iter().find(|file| file["path"] == path).map(|file| file["kind"].clone());
+    for path in ["vectors/v.npy", "vectors/v_ids.jsonl"] {
+        assert_eq!(kind(path), Some("vectors".into()), "{path}");
+    }
+    assert_eq!(kind("evals.jsonl"), Some("scores".into()));
+    let report = there.run(&["capsule", "verify", "all.tar.zst", "--rerun", "--json"]).json();
+    let check = |report: &Value, name: &str| {
+        let checks = report["checks"].as_array().expect("a list").clone();
+        checks.into_iter().filter(|check| check["check"] == name).collect::<Vec<_>>()
+    };
+    assert_eq!((&report["passed"], check(&report, "scores").len()), (&true.into(), 1), "{report:#}");
+    assert!(check(&report, "rerun")[0]["message"].as_str().expect("text").contains("bit for bit"), "{report:#}");
+    // Without them: what needs no vectors, then who lacks them, then those that are given.
+    there.run(&["capsule", "verify", "bare.tar.zst"]).ok();
+    for name in ["v.npy", "v_ids.jsonl", "e.jsonl"] {
+        std::fs::copy(dir.path().join(name), there.path().join(name)).expect("copies");
+    }
+    let again = ["capsule", "verify", "bare.tar.zst", "--rerun", "--bundles", "e.jsonl"];
+    let lacking = there.run(&again);
+    assert!(lacking.failed(2).contains("give --embeddings FILE"), "{lacking:?}");
+    there.run(&[&again[..], &["--embeddings", "v.npy"]].concat()).ok();
+    // Other vectors: another head.
+    let other = there.read("v_ids.jsonl").lines().rev().collect::<Vec<_>>().join("\n");
+    there.file("other_ids.jsonl", &other);
+    let other = there.run(&[&again[..], &["--embeddings", "v.npy", "--embedding-ids", "other_ids.jsonl"]].concat());
+    assert!(other.code == 3 && other.stderr.contains("checks do not hold"), "{other:?}");
 }
 
 /// The numbers of `v.npy` behind its header.

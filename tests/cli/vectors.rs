@@ -6,12 +6,12 @@ use serde_json::Value;
 
 const BUNDLE: [&str; 3] = ["bundle", "--events", "e.jsonl"];
 
-/// Events, a model, its vectors in both formats.
+/// Events, a model, its vectors in all formats.
 fn prepared() -> Dir {
     let dir = Dir::new();
     std::fs::write(dir.path().join("m.safetensors"), checkpoint(1)).expect("writes");
     dir.file("e.jsonl", &events(0, 60).join("\n"));
-    for output in ["v.npy", "w.safetensors"] {
+    for output in ["v.npy", "w.safetensors", "p.parquet"] {
         dir.run(&["embed", "--checkpoint", "m.safetensors", "--events", "e.jsonl", "--output", output]).ok();
     }
     dir
@@ -50,7 +50,7 @@ fn a_model_its_written_vectors_and_the_events_own_give_the_same_bundles() {
     assert_eq!((&report["vectors"]["kind"], &report["vectors"]["dim"]), (&"checkpoint".into(), &16.into()));
     assert_eq!(report["bundles"], 60);
     let wanted = dir.read("by_model.jsonl");
-    for file in ["v.npy", "w.safetensors"] {
+    for file in ["v.npy", "w.safetensors", "p.parquet"] {
         let report = bundle(&dir, "by_file.jsonl", &["--embeddings", file]);
         assert_eq!((&report["vectors"]["kind"], &report["vectors"]["path"]), (&"file".into(), &file.into()));
         assert_eq!(report["vectors"]["sha256"].as_str().map(str::len), Some(64));
@@ -170,4 +170,36 @@ fn one_source_of_vectors_at_a_time_and_none_is_overwritten() {
     assert!(over("v.npy").failed(2).contains("would overwrite --embeddings"));
     assert!(over("v_ids.jsonl").failed(2).contains("would overwrite its file of ids"));
     assert!(over("e.jsonl").failed(2).contains("would overwrite --events"));
+}
+
+#[test]
+fn vectors_in_a_parquet_file_are_named_by_its_own_column() {
+    let dir = prepared();
+    let wanted = || {
+        bundle(&dir, "npy.jsonl", &["--embeddings", "v.npy"]);
+        dir.read("npy.jsonl")
+    };
+    // Other ids may still be named; those of the file are taken where they are asked for.
+    std::fs::rename(dir.path().join("v_ids.jsonl"), dir.path().join("ids.jsonl")).expect("moves");
+    bundle(&dir, "a.jsonl", &["--embeddings", "p.parquet", "--embedding-ids", "ids.jsonl"]);
+    bundle(&dir, "b.jsonl", &["--embeddings", "v.npy", "--embedding-ids", "p.parquet"]);
+    std::fs::rename(dir.path().join("ids.jsonl"), dir.path().join("v_ids.jsonl")).expect("moves");
+    let wanted = wanted();
+    assert!(dir.read("a.jsonl") == wanted && dir.read("b.jsonl") == wanted);
+    // A table of another kind, a part of a file, text.
+    dir.run(&["eval", "--checkpoint", "v.npy", "--eval-set", "npy.jsonl", "-o", "s.json", "--items", "i.parquet"]).ok();
+    refused(
+        &dir,
+        &["--embeddings", "i.parquet"],
+        &["i.parquet: it has no column `embedding`; it has bundle_id, group"],
+    );
+    let bytes = std::fs::read(dir.path().join("p.parquet")).expect("is there");
+    std::fs::write(dir.path().join("cut.parquet"), &bytes[..bytes.len() - 9]).expect("writes");
+    refused(&dir, &["--embeddings", "cut.parquet"], &["cut.parquet can't be read as Parquet", "Copy it again"]);
+    dir.file("text.parquet", "no table");
+    refused(&dir, &["--embeddings", "text.parquet"], &["text.parquet can't be read as Parquet"]);
+    // What says nothing here is refused, not ignored.
+    let mine = ["mine", "--events", "e.jsonl", "--embeddings", "p.parquet", "--map-embeddings", "-o", "m.jsonl"];
+    let ran = dir.run(&mine);
+    assert!(ran.failed(2).contains("--map-embeddings: p.parquet has to be unpacked"), "{ran:?}");
 }

@@ -15,6 +15,8 @@ pub const CHECKPOINT: &str = "checkpoint_final.safetensors";
 pub const BUNDLES_FOLDER: &str = "bundles/";
 /// Where eval sets lie.
 pub const EVAL_FOLDER: &str = "eval/";
+/// Where the ready vectors lie that an adapter reads.
+pub const VECTORS_FOLDER: &str = "vectors/";
 /// What `format` says.
 pub const FORMAT: &str = "crucible-capsule";
 /// Raised when a reader of the old form would misread the new one.
@@ -128,7 +130,7 @@ pub enum FileKind {
     Checkpoint,
     /// `X.json`: an evaluation of the model.
     Scoreboard,
-    /// `X_items.jsonl`: one line for each bundle of that evaluation.
+    /// `X_items.jsonl` or `X_items.parquet`: a line or row for each bundle of that evaluation.
     Items,
     /// `train.log`.
     Log,
@@ -138,10 +140,14 @@ pub enum FileKind {
     Exposures,
     /// `guardrails.json`: findings while training.
     Guardrails,
+    /// `evals.jsonl`: scores on the way.
+    Scores,
     /// Training bundles, in `bundles/`.
     Bundles,
     /// An eval set, in `eval/`.
     Eval,
+    /// Ready vectors that an adapter reads, or their ids, in `vectors/`.
+    Vectors,
 }
 
 impl FileKind {
@@ -157,11 +163,13 @@ impl FileKind {
             "metrics.jsonl" => Self::Metrics,
             "exposures.json" | "exposures.jsonl" => Self::Exposures,
             "guardrails.json" => Self::Guardrails,
+            "evals.jsonl" => Self::Scores,
             METADATA => return None,
             _ if path.strip_prefix(BUNDLES_FOLDER).is_some_and(|name| !name.contains('/')) => Self::Bundles,
             _ if path.strip_prefix(EVAL_FOLDER).is_some_and(|name| !name.contains('/')) => Self::Eval,
+            _ if path.strip_prefix(VECTORS_FOLDER).is_some_and(|name| !name.contains('/')) => Self::Vectors,
             _ if path.contains('/') => return None,
-            _ if unpacked.ends_with("_items.jsonl") => Self::Items,
+            _ if unpacked.ends_with("_items.jsonl") || path.ends_with("_items.parquet") => Self::Items,
             _ if unpacked.ends_with(".json") => Self::Scoreboard,
             _ => return None,
         })
@@ -179,8 +187,10 @@ impl FileKind {
             Self::Metrics => "metrics",
             Self::Exposures => "exposures",
             Self::Guardrails => "guardrails",
+            Self::Scores => "scores",
             Self::Bundles => "bundles",
             Self::Eval => "eval",
+            Self::Vectors => "vectors",
         }
     }
 }
@@ -353,7 +363,12 @@ pub(super) mod tests {
             ("frozen_scoreboard.json", Some(FileKind::Scoreboard)),
             ("x.json.zst", Some(FileKind::Scoreboard)),
             ("frozen_scoreboard_items.jsonl.gz", Some(FileKind::Items)),
+            ("frozen_scoreboard_items.parquet", Some(FileKind::Items)),
+            ("frozen_scoreboard.parquet", None),
             ("guardrails.json", Some(FileKind::Guardrails)),
+            ("evals.jsonl", Some(FileKind::Scores)),
+            ("vectors/v.npy", Some(FileKind::Vectors)),
+            ("vectors/a/v.npy", None),
             ("bundles/b.jsonl", Some(FileKind::Bundles)),
             ("eval/metadata.json", Some(FileKind::Eval)),
             ("eval/a/b.jsonl", None),
@@ -363,7 +378,7 @@ pub(super) mod tests {
         ] {
             assert_eq!(FileKind::of(path), kind, "{path}");
         }
-        for kind in [FileKind::Config, FileKind::Items, FileKind::Eval] {
+        for kind in [FileKind::Config, FileKind::Items, FileKind::Eval, FileKind::Scores, FileKind::Vectors] {
             assert_eq!(json!(kind), kind.name());
         }
     }

@@ -18,7 +18,7 @@ pub use checks::{Check, Report, Signature};
 pub use inventory::{Entry, EntryKind, Inventory, Limits, check_first};
 pub use metadata::{
     BUNDLES_FOLDER, BundlesRecord, CHECKPOINT, CONFIG, CheckpointRecord, EVAL_FOLDER, EvalRecord, FORMAT,
-    FORMAT_VERSION, FileKind, FileRecord, Git, MAX_METADATA_BYTES, METADATA, Metadata,
+    FORMAT_VERSION, FileKind, FileRecord, Git, MAX_METADATA_BYTES, METADATA, Metadata, VECTORS_FOLDER,
 };
 pub use names::{MAX_NAME_BYTES, plain_name};
 pub use refusal::Refusal;

@@ -78,9 +78,10 @@ pub struct Data {
     pub frozen_eval: Option<String>,
     /// The organic holdout: can we handle what is new?
     pub organic_eval: Option<String>,
-    /// Ready vectors of all events (.npy or .safetensors), for an adapter; without them the events' own `embedding`s.
+    /// Ready vectors of all events (.npy, .safetensors or .parquet), for an adapter; without them the events' own
+    /// `embedding`s.
     pub embeddings: Option<String>,
-    /// The event ids of their rows; without it beside them: X.npy, X_ids.jsonl.
+    /// The event ids of their rows; without it beside them: X.npy, X_ids.jsonl. X.parquet has them itself.
     pub embedding_ids: Option<String>,
 }
 

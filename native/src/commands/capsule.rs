@@ -14,8 +14,8 @@ mod verify;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::io;
-use crucible_core::capsule::{Limits, Signature};
+use crate::{io, training, vectors};
+use crucible_core::capsule::{Limits, Signature, VECTORS_FOLDER, plain_name};
 use crucible_core::config::{Config, Sources, resolve};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -89,6 +89,20 @@ impl Source {
         };
         Ok((file, signature))
     }
+}
+
+/// What an adapter reads, unpacked in `dir`; nothing where the run read no ready vectors, or none were packed.
+fn packed_vectors(config: &Config, dir: &Path) -> Option<vectors::Source> {
+    let vectors::Source::File { vectors, ids } = training::ready(config)? else { return None };
+    let place = |path: &Path| dir.join(packed_name(VECTORS_FOLDER, path));
+    let (vectors, ids) = (place(&vectors), place(&ids));
+    vectors.is_file().then_some(vectors::Source::File { vectors, ids })
+}
+
+/// What a file of the user's is called in a folder of a capsule.
+fn packed_name(folder: &str, path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{folder}{}", plain_name(&name))
 }
 
 /// `4G`, `500M`, `1048576`.

@@ -27,16 +27,17 @@ use std::time::Instant;
 #[command(group = clap::ArgGroup::new("truth").args(["frozen_eval", "organic_eval"]).multiple(true))]
 pub struct Args {
     /// The model: a checkpoint_final.safetensors, a folder of a sentence-transformers or model2vec model, or a file of ready
-    /// vectors (.npy, as `crucible embed` writes it)
+    /// vectors (.npy or .parquet, as `crucible embed` writes them)
     #[arg(long, value_name = "FILE|DIR", required_unless_present = "results_dir", conflicts_with = "results_dir")]
     pub checkpoint: Option<PathBuf>,
     /// How it is read.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// For an adapter: ready vectors of the events (.npy or .safetensors); without it their own `embedding`s
+    /// For an adapter: ready vectors of the events (.npy, .safetensors or .parquet); without it their own `embedding`s
     #[arg(long, value_name = "FILE")]
     pub embeddings: Option<PathBuf>,
-    /// The event ids of the rows of ready vectors; without it beside them: X.npy, X_ids.jsonl
+    /// The event ids of the rows of ready vectors; without it beside them: X.npy, X_ids.jsonl. X.parquet has
+    /// them itself
     #[arg(long, value_name = "FILE")]
     pub embedding_ids: Option<PathBuf>,
     /// The bundles to score it on (.jsonl, also .gz or .zst)

@@ -32,7 +32,7 @@ fn of_bytes(bytes: &[u8], most: usize) -> Result<Vec<Row>, Refused> {
 fn found(bytes: &[u8]) -> Vec<Row> {
     match of_bytes(bytes, MAX_BYTES) {
         Ok(rows) => rows,
-        Err(Refused::File(message)) => panic!("{message}"),
+        Err(Refused::File(message) | Refused::Shape(message)) => panic!("{message}"),
         Err(Refused::Cell(row, column, message)) => panic!("{row} {column:?} {message}"),
     }
 }

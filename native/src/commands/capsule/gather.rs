@@ -1,14 +1,16 @@
 //! What belongs to a run: its files, their names in the capsule, and what is known of them.
 
-use super::config_of;
+use super::{config_of, packed_name};
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::training::{self, CHECKPOINT};
+use crate::vectors::Source;
 use crate::{io, output, scoreboards};
 use crucible_core::capsule::{
-    BUNDLES_FOLDER, BundlesRecord, CONFIG, CheckpointRecord, EVAL_FOLDER, EvalRecord, FileKind, FileRecord, plain_name,
+    BUNDLES_FOLDER, BundlesRecord, CONFIG, CheckpointRecord, EVAL_FOLDER, EvalRecord, FileKind, FileRecord,
+    VECTORS_FOLDER, plain_name,
 };
 use crucible_core::config::Config;
 use crucible_core::data::{BundleSet, content_hash, hex, read_bundles};
@@ -20,7 +22,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Beside configuration and checkpoint, what a run may leave.
-const BESIDE: [&str; 5] = ["train.log", "metrics.jsonl", "exposures.json", "exposures.jsonl", "guardrails.json"];
+const BESIDE: [&str; 6] =
+    ["train.log", "metrics.jsonl", "evals.jsonl", "exposures.json", "exposures.jsonl", "guardrails.json"];
 /// A larger log is looked at from its end.
 const MAX_LOG_BYTES: usize = 64 << 20;
 
@@ -144,8 +147,7 @@ impl Run {
             }
         };
         if packed {
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            let name = format!("{BUNDLES_FOLDER}{}", plain_name(&name));
+            let name = packed_name(BUNDLES_FOLDER, &path);
             self.add(&name, path)?;
             record.packed = Some(name);
         }
@@ -177,8 +179,7 @@ impl Run {
     pub(super) fn add_eval(&mut self, path: &Path) -> CliResult<()> {
         let (set, hash) = set_of(path, &path.display().to_string(), u64::MAX)?;
         let (source, content) = (hex(&hash), content_hash(&set));
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let name = format!("{EVAL_FOLDER}{}", plain_name(&name));
+        let name = packed_name(EVAL_FOLDER, path);
         let mut of_it = false;
         for (eval, board) in self.evals.iter_mut().zip(&self.boards) {
             let header = &board.eval_header;
@@ -200,6 +201,23 @@ impl Run {
             )));
         }
         self.add(&name, path.to_owned())
+    }
+
+    /// Packs the ready vectors that an adapter reads, where it does: without them its bundles and eval sets say little.
+    ///
+    /// # Errors
+    /// They are not there.
+    pub(super) fn add_vectors(&mut self) -> CliResult<()> {
+        let Some(Source::File { vectors, ids }) = training::ready(&self.config) else { return Ok(()) };
+        let both = [vectors, ids];
+        for path in &both[..if both[0] == both[1] { 1 } else { 2 }] {
+            if !path.is_file() {
+                let message = format!("{}: the vectors that the adapter reads are not there", path.display());
+                return Err(CliError::new(Exit::Data, message).advise("put back what the run's config.yaml names"));
+            }
+            self.add(&packed_name(VECTORS_FOLDER, path), path.clone())?;
+        }
+        Ok(())
     }
 
     /// Hashes all files.
@@ -270,14 +288,9 @@ fn trials_below(dir: &Path) -> Vec<String> {
     found
 }
 
-/// The items beside a scoreboard, packed or not.
+/// The items beside a scoreboard, in any form.
 pub(super) fn items_of(scoreboard: &Path) -> Option<PathBuf> {
-    let plain = scoreboards::items_beside(scoreboard);
-    ["", ".gz", ".zst"].iter().find_map(|end| {
-        let mut name = plain.clone().into_os_string();
-        name.push(end);
-        Some(PathBuf::from(name)).filter(|path| path.is_file())
-    })
+    Some(scoreboards::items_found(scoreboard)).filter(|path| path.is_file())
 }
 
 /// Bundles and the SHA-256 of their file. It may be packed itself: no more than `limit` bytes of it are taken.

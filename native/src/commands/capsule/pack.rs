@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 pub(super) const ENDING: &str = ".capsule.tar.zst";
 
 const HELP: &str = "\
-Packed are the resolved configuration, the checkpoint, its scoreboards with their items, log, metrics, exposures and \
-findings of guardrails, and metadata.json with the hash of each. The same run gives the same bytes.
+Packed are the resolved configuration, the checkpoint, its scoreboards with their items, log, metrics, scores on the \
+way, exposures and findings of guardrails, and metadata.json with the hash of each. The same run gives the same bytes.
 
     crucible capsule pack runs/first
     crucible capsule pack runs/first --output first.capsule.tar.zst --include-bundles --include-eval data/frozen.jsonl
@@ -37,7 +37,8 @@ pub struct Args {
     /// The training bundles, where the run's config.yaml no longer leads to them
     #[arg(long, value_name = "FILE")]
     pub bundles: Option<PathBuf>,
-    /// Packs the training bundles too: with them `verify --rerun` needs nothing else
+    /// Packs the training bundles too: with them `verify --rerun` needs nothing else. With these or eval sets go the ready
+    /// vectors that an adapter reads
     #[arg(long)]
     pub include_bundles: bool,
     /// Packs the eval sets of the run's scoreboards: with them `verify` scores again
@@ -65,6 +66,9 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let mut run = gather::Run::read(&dir, ctx)?;
     run.add_bundles(args, &dir, ctx)?;
     args.include_eval.iter().try_for_each(|eval| run.add_eval(eval))?;
+    if args.include_bundles || !args.include_eval.is_empty() {
+        run.add_vectors()?;
+    }
     let taken: Vec<(&str, &Path)> = run.files.values().map(|file| ("a file of the run", file.as_path())).collect();
     output::refuse_overwriting("--output", &path, &taken)?;
     let metadata = Metadata {

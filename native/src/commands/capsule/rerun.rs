@@ -72,6 +72,8 @@ pub(super) fn rerun(
         config.model.tokenizer_file = Some(path.display().to_string());
     }
     config.experiment.checkpoint_every = 0;
+    // Its eval sets are elsewhere, and training does not feel them.
+    config.experiment.eval_every = 0;
     let inputs = Inputs::prepare(set, &config)?;
     // Where it lay is part of the checkpoint.
     config.model.tokenizer_file.clone_from(&checkpoint.encoder.config.tokenizer_file);

@@ -1,14 +1,15 @@
 //! `crucible capsule verify`.
 
-use super::{Source, archive, config_of, gather, rerun};
+use super::{Source, archive, config_of, gather, packed_vectors, rerun};
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::new_folder::NewFolder;
 use crate::signals::Stop;
-use crate::{io, scoreboards, table};
+use crate::{io, scoreboards, table, training, vectors};
 use crucible_core::capsule::{CHECKPOINT, CONFIG, FileKind, FileRecord, Metadata, Report};
+use crucible_core::config::Config;
 use crucible_core::data::BundleSet;
 use crucible_core::encoder::Checkpoint;
 use crucible_core::eval::{self, Score};
@@ -36,6 +37,12 @@ pub struct Args {
     /// The training bundles, where they are not in the capsule
     #[arg(long, value_name = "FILE", requires = "rerun")]
     pub bundles: Option<PathBuf>,
+    /// The ready vectors that an adapter reads, where they are not in the capsule
+    #[arg(long, value_name = "FILE")]
+    pub embeddings: Option<PathBuf>,
+    /// The event ids of their rows; without it beside them
+    #[arg(long, value_name = "FILE", requires = "embeddings")]
+    pub embedding_ids: Option<PathBuf>,
 }
 
 /// Checks a capsule.
@@ -72,12 +79,16 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         (Ok(_), Err(_)) => {}
         (Err(e), _) => report.add("config", Some(CONFIG), Err(inside(e, dir))),
     }
-    let contents = Contents { dir, metadata: &metadata, limit: args.source.max_bytes };
+    let ready = ready(args, config.as_ref().ok(), &metadata, dir)?;
+    let contents = Contents { dir, metadata: &metadata, limit: args.source.max_bytes, ready: ready.as_ref() };
     contents.evaluations(loaded.as_ref().ok(), &mut report)?;
     contents.bundles(&mut report);
     if let Some(set) = given {
         match (config, loaded) {
-            (Ok(config), Ok(loaded)) => {
+            (Ok(mut config), Ok(loaded)) => {
+                if let Some(ready) = &ready {
+                    ready.name_in(&mut config.data);
+                }
                 rerun::rerun(&metadata, config, &loaded.model, set, dir, &stop, ctx, &mut report)?;
             }
             _ => report.add("rerun", None, Err("there is nothing to train again from".to_owned())),
@@ -90,6 +101,20 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let (failed, all) = (report.failed(), report.checks.len());
     ctx.reporter.error(format!("{}: {failed} of {all} checks do not hold", args.source.capsule.display()));
     Ok(Exit::Data)
+}
+
+/// What an adapter reads, where it is not the events' own vectors: those that were given, else those in the capsule.
+fn ready(args: &Args, config: Option<&Config>, metadata: &Metadata, dir: &Path) -> CliResult<Option<vectors::Source>> {
+    let Some(config) = config.filter(|config| training::ready(config).is_some()) else { return Ok(None) };
+    let given = args.embeddings.as_ref().map(|path| vectors::Source::file(path, args.embedding_ids.as_deref()));
+    let found = given.or_else(|| packed_vectors(config, dir));
+    let needed = args.rerun || metadata.of_kind(FileKind::Eval).next().is_some();
+    if needed && found.is_none() {
+        let message = "its model is an adapter, and the vectors that it reads are not in the capsule";
+        let advice = "give --embeddings FILE, or pack with --include-bundles or --include-eval";
+        return Err(CliError::usage(message).advise(advice));
+    }
+    Ok(found)
 }
 
 /// An error about an unpacked file, by the file's name in the capsule.
@@ -110,6 +135,8 @@ struct Contents<'a> {
     metadata: &'a Metadata,
     /// What a packed file inside may grow to.
     limit: u64,
+    /// What an adapter reads, where it is not the events' own vectors.
+    ready: Option<&'a vectors::Source>,
 }
 
 impl Contents<'_> {
@@ -124,7 +151,10 @@ impl Contents<'_> {
             match self.set(file) {
                 Ok((set, hash)) => {
                     // On the CPU, whatever the scoreboard's device: verdicts are the same, margins nearly.
-                    let vectors = loaded.map(|loaded| loaded.embed(None, &set.events)).transpose()?;
+                    let given = self.ready.map(|ready| ready.given_to(Path::new(&file.path), &set.events));
+                    let given = given.transpose()?;
+                    let events = given.as_ref().unwrap_or(&set.events);
+                    let vectors = loaded.map(|loaded| loaded.embed(None, events)).transpose()?;
                     let scores = vectors.map(|vectors| eval::score(&set, &vectors));
                     sets.insert(file.path.as_str(), EvalSet { set, hash, scores });
                 }

@@ -2,10 +2,10 @@
 
 use super::Args;
 use crate::checkpoint::Loaded;
-use crate::device;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::{EvalSet, Scored};
 use crate::vectors::{Access, Origin, Source};
+use crate::{device, parquet_file};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::embeddings::Embeddings;
 use serde_json::json;
@@ -38,6 +38,7 @@ pub(super) fn read(args: &Args) -> CliResult<Model> {
             let message = format!("--embeddings is what an adapter reads, and {} is vectors itself", path.display());
             return Err(CliError::usage(message).advise("leave one of them out"));
         }
+        args.model.refuse("is vectors", path)?;
         return Ok(Model::Ready(Source::file(path, args.embedding_ids.as_deref())));
     }
     let loaded = Loaded::read(path, &args.model)?;
@@ -56,7 +57,7 @@ pub(super) fn given(args: &Args) -> Option<Source> {
 /// Checkpoints and vectors may both be `.safetensors`; beside vectors lie their ids.
 fn is_ready(path: &Path) -> bool {
     let ending = |name: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(name));
-    ending("npy") || (ending("safetensors") && crate::vectors::ids_beside(path).exists())
+    ending("npy") || parquet_file::is_one(path) || (ending("safetensors") && crate::vectors::ids_beside(path).exists())
 }
 
 impl Model {

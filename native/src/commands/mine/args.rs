@@ -2,8 +2,8 @@
 
 use crate::checkpoint::ModelArgs;
 use crate::error::{CliError, CliResult};
-use crate::output;
-use crate::vectors::{Source, ids_beside};
+use crate::vectors::Source;
+use crate::{output, parquet_file};
 use crucible_core::bundles::PerSource;
 use crucible_core::mining::{GuardPreset, Guards, Settings, Shard};
 use std::path::{Path, PathBuf};
@@ -29,10 +29,10 @@ pub struct Args {
     /// Ranks and scores with the events' own `embedding`s
     #[arg(long, visible_alias = "own-embeddings", conflicts_with = "embeddings")]
     pub use_embeddings: bool,
-    /// Ranks and scores with the vectors of a .npy or .safetensors file, as `crucible embed` writes it
+    /// Ranks and scores with the vectors of a .npy, .safetensors or .parquet file, as `crucible embed` writes it
     #[arg(long, value_name = "FILE")]
     pub embeddings: Option<PathBuf>,
-    /// The event ids of its rows; without it beside the vectors: X.npy, X_ids.jsonl
+    /// The event ids of its rows; without it beside the vectors: X.npy, X_ids.jsonl. X.parquet has them itself
     #[arg(long, value_name = "FILE", requires = "embeddings")]
     pub embedding_ids: Option<PathBuf>,
     /// Leaves those vectors in the file, for more events than memory holds vectors of
@@ -250,16 +250,20 @@ impl Args {
         if !(0.0..=1.0).contains(&self.threshold_quantile) {
             return Err(CliError::usage(format!("--threshold-quantile {}: expected 0 to 1", self.threshold_quantile)));
         }
+        if let Some(path) = self.embeddings.as_deref().filter(|path| self.map_embeddings && parquet_file::is_one(path))
+        {
+            let message = format!("--map-embeddings: {} has to be unpacked into memory", path.display());
+            return Err(
+                CliError::usage(message).advise("write the vectors as .npy (`crucible embed`), or leave the flag out")
+            );
+        }
         Ok(settings)
     }
 
     /// Where vectors come from: the deciding model first.
     pub(super) fn sources(&self) -> Vec<Source> {
         match &self.embeddings {
-            Some(vectors) => {
-                let ids = self.embedding_ids.clone().unwrap_or_else(|| ids_beside(vectors));
-                vec![Source::File { vectors: vectors.clone(), ids }]
-            }
+            Some(vectors) => vec![Source::file(vectors, self.embedding_ids.as_deref())],
             None if !self.checkpoint.is_empty() => {
                 self.checkpoint.iter().map(|path| Source::Checkpoint(path.clone(), self.model.clone())).collect()
             }

@@ -52,7 +52,7 @@ pub(super) fn collect(root: &Path, trials: &[Trial], args: &AnalysisArgs) -> Cli
             for (truth, _) in crate::evaluation::eval_sets(&trial.config) {
                 let path = root.join(&evaluation.dir).join(board_name(truth));
                 boards[truth as usize].push((evaluation.condition.clone(), trial.seed, scoreboards::read(&path)?));
-                items[truth as usize] = Some(scoreboards::read_items(&scoreboards::items_beside(&path))?);
+                items[truth as usize] = Some(scoreboards::read_items(&scoreboards::items_found(&path))?);
             }
             if let [Some(frozen), Some(organic)] = items {
                 outcomes.push(Outcome { condition: evaluation.condition, seed: trial.seed, items: [frozen, organic] });
