@@ -399,4 +399,12 @@ fn other_libraries_read_what_was_written() {
         let wanted = [vec!["=1+1", "a \"b\",\r\nc", "x", "é"], vec!["NA", "p", "y"]];
         assert_eq!(texts(&dir, "w.jsonl"), wanted, "{codec}");
     }
+    let bundle = |vectors: &str| {
+        dir.run(&["bundle", "--events", "e.jsonl", "--embeddings", vectors, "--output", "v.jsonl"]).ok();
+        dir.read("v.jsonl")
+    };
+    let wanted = bundle("v.npy");
+    for vectors in ["vectors_32.parquet", "vectors_64.parquet"] {
+        assert!(bundle(vectors) == wanted, "{vectors}");
+    }
 }

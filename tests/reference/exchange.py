@@ -3,7 +3,7 @@
     python tests/reference/exchange.py FOLDER
 
 Reads rows.csv, rows.jsonl, rows.parquet, items.parquet and vectors.parquet in FOLDER and writes read.json:
-{library: {file: columns}}, libraries that are not installed left out, and written.parquet for an import. Needs pandas and
+{library: {file: columns}}, libraries that are not installed left out; and Parquet files for an import. Needs pandas and
 pyarrow; uses datasets where it is installed, and pytrec_eval for run.trec with qrels.
 """
 
@@ -61,5 +61,10 @@ rows = [
 ]
 for codec in ["none", "snappy", "gzip", "zstd"]:
     pandas.DataFrame(rows).to_parquet(path(f"written_{codec}.parquet"), compression=None if codec == "none" else codec)
+# The vectors from the last to the first, as 32-bit and as 64-bit numbers.
+vectors = pandas.read_parquet(path("vectors.parquet")).iloc[::-1]
+vectors.to_parquet(path("vectors_32.parquet"))
+wide = vectors.assign(embedding=[row.astype("float64") for row in vectors["embedding"]])
+wide.to_parquet(path("vectors_64.parquet"), compression="zstd", row_group_size=7)
 with open(path("read.json"), "w", encoding="utf-8") as out:
     json.dump(found, out)
