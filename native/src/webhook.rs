@@ -1,6 +1,6 @@
 //! The webhook of `guardrails.webhook`: findings from CRITICAL up, posted as JSON.
 //!
-//! Plain HTTP only ([`crate::http`]). A webhook tells; it never decides: whatever becomes of it, the result stays.
+//! A webhook tells; it never decides: whatever becomes of it, the result stays.
 
 use crate::http;
 use crate::progress::Reporter;

@@ -288,9 +288,9 @@ fn a_webhook_is_told_and_decides_nothing() {
     let failed = told();
     assert_eq!((failed.code, &failed.stdout), (6, &ran.stdout), "{failed:#?}");
     assert!(failed.stderr.contains("the webhook was not told") && !failed.stderr.contains("/hook"), "{failed:#?}");
-    config("https://example.org/hook");
+    config("ftp://example.org/hook");
     let refused = told();
-    assert!(refused.failed(2).contains("HTTPS is not supported"), "{refused:#?}");
+    assert!(refused.failed(2).contains("no http:// or https:// address"), "{refused:#?}");
 }
 
 #[test]

@@ -152,6 +152,31 @@ fn run_sync(dir: &Dir, stub: &Stub, out: &str) -> Ran {
     run(dir, &stub.uri, &["sync", out, "--json"])
 }
 
+/// Over HTTPS the same is told, to a server whose certificate is trusted; to another nothing is, and the run goes on.
+#[test]
+fn a_server_behind_tls_is_told_if_it_is_trusted() {
+    let dir = prepared();
+    let stub = Stub::behind_tls();
+    dir.file("ca.pem", stub::CERTIFICATE);
+    let train = |out: &str, trusted: bool| {
+        let args = ["train", "--output-dir", out, "--quiet", "--json", "--experiment.log_every", "1", "--tracking"];
+        let mut command = command(&dir, &stub.uri, &[&args[..], &["mlflow"]].concat());
+        command.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+        if trusted {
+            command.env("SSL_CERT_FILE", dir.path().join("ca.pem"));
+        }
+        finish(&mut command)
+    };
+    let strange = train("strange", false);
+    let warned = strange.code == 0 && strange.stderr.contains("crucible sync");
+    assert!(warned && stub.seen().requests.is_empty(), "{strange:?}");
+    let known = train("known", true);
+    assert!(known.code == 0 && !known.stderr.contains("crucible sync"), "{known:?}");
+    let run = stub.run();
+    assert_eq!(run.status, ["FINISHED"]);
+    once(&run, dir.read("known/metrics.jsonl").lines().count());
+}
+
 #[test]
 fn what_a_server_did_not_hear_is_sent_once() {
     let dir = prepared();
@@ -397,8 +422,8 @@ fn faults_are_told_before_anything_is_done() {
     let refused = |uri: &str, args: &[&str]| run(&dir, uri, args).failed(2).to_owned();
     let train = ["train", "--output-dir", "r", "--tracking", "mlflow"];
     assert!(refused("", &train).contains("MLFLOW_TRACKING_URI is not set"));
-    let https = refused("https://me:hidden@example.org", &train);
-    assert!(https.contains("HTTPS is not supported") && !https.contains("hidden"), "{https}");
+    let other = refused("ftp://me:hidden@example.org", &train);
+    assert!(other.contains("no http:// or https:// address") && !other.contains("hidden"), "{other}");
     assert!(refused("sqlite:///x.db", &train).contains("mlflow server"));
     assert!(refused("", &[&RATIO[..], &["--tracking", "mlflow"]].concat()).contains("is not set"));
     let other = refused("", &["train", "--output-dir", "r", "--tracking", "wandb"]);

@@ -58,7 +58,8 @@ pub struct Guardrails {
     /// G16: effective rank under which it has.
     #[schemars(range(min = 0.0))]
     pub min_effective_rank: f64,
-    /// Findings from CRITICAL up are posted here as JSON: an `http://` address. Not written into runs' own configurations.
+    /// Findings from CRITICAL up are posted here as JSON: an `http://` or `https://` address. Not written into runs' own
+    /// configurations.
     pub webhook: Option<String>,
 }
 

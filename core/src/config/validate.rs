@@ -53,12 +53,13 @@ pub(super) fn validate(config: &Config) -> (Vec<Finding>, Vec<Finding>) {
         bad.add(&["guardrails.gradient_min", "guardrails.gradient_max"], message, None);
     }
     if let Some(url) = &g.webhook
-        && url.strip_prefix("http://").is_none_or(|rest| rest.is_empty() || rest.starts_with('/'))
+        && ["http://", "https://"]
+            .iter()
+            .all(|scheme| url.strip_prefix(scheme).is_none_or(|rest| rest.is_empty() || rest.starts_with('/')))
     {
         // Not the address itself: it may hold a secret.
-        let message = "this is no http:// address".to_owned();
-        let advice = "HTTPS is not supported: name a relay on this machine or network";
-        bad.add(&["guardrails.webhook"], message, Some(advice));
+        let message = "this is no http:// or https:// address".to_owned();
+        bad.add(&["guardrails.webhook"], message, None);
     }
     let experiment = &config.tracking.experiment;
     if experiment.trim().is_empty() || experiment.chars().count() > MAX_EXPERIMENT {

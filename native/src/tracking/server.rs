@@ -56,7 +56,7 @@ impl std::fmt::Display for Failure {
 
 /// An MLflow server.
 pub struct Server {
-    /// `http://host:port/prefix`, without names and passwords.
+    /// `http://host:port/prefix` or `https://…`, without names and passwords.
     base: String,
     authorization: Option<String>,
     agent: ureq::Agent,
@@ -93,19 +93,17 @@ impl Server {
     fn new(uri: &str, login: Option<(String, String)>, token: Option<String>) -> CliResult<Self> {
         // Not the address itself: it may hold a secret.
         let unusable = |what: &str, advice: &str| Err(CliError::usage(format!("{URI}: {what}")).advise(advice));
-        if uri.starts_with("https://") {
-            return unusable("HTTPS is not supported", "name a relay on this machine or network by http://");
-        }
-        let Some(rest) = uri.strip_prefix("http://") else {
+        let Some((scheme, rest)) = uri.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
+        else {
             let advice =
                 "folders and databases are not written to: start `mlflow server` over them and name its address";
-            return unusable("this is no http:// address", advice);
+            return unusable("this is no http:// or https:// address", advice);
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-        let base = format!("http://{host}{}", path.trim_end_matches('/'));
+        let base = format!("{scheme}://{host}{}", path.trim_end_matches('/'));
         if host.is_empty() || path.contains(['?', '#']) || base.parse::<ureq::http::Uri>().is_err() {
-            return unusable("this is no address of a server", "expected http://HOST:PORT");
+            return unusable("this is no address of a server", "expected http://HOST:PORT or https://HOST");
         }
         let of_address = user.map(|user| {
             let (name, password) = user.split_once(':').unwrap_or((user, ""));
@@ -126,7 +124,7 @@ impl Server {
         Ok(Self { base, authorization, agent, files, probe, down: Mutex::default() })
     }
 
-    /// `http://host:port`, without names and passwords.
+    /// Its address, without names and passwords.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.base
@@ -258,12 +256,15 @@ mod tests {
         assert_eq!(server.authorization.as_deref(), Some("Basic bWU6cEBzcw=="));
         let server = Server::new("http://h", None, Some("t".into())).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(server.authorization.as_deref(), Some("Bearer t"));
+        let server = Server::new("https://me:x@host/ml", None, None).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(server.address(), "https://host/ml");
     }
 
     #[test]
     fn what_is_no_address_is_refused_without_repeating_it() {
         let bad = [
-            "https://u:secret@h",
+            "https://u:secret@",
+            "HTTPS://secret",
             "sqlite:///secret.db",
             "secret",
             "http://",
@@ -275,8 +276,6 @@ mod tests {
             let error = Server::new(uri, None, None).err().unwrap_or_else(|| panic!("{uri} was taken"));
             assert!(error.exit == crate::exit::Exit::Usage && !error.to_string().contains("cret"), "{uri}: {error}");
         }
-        let error = Server::new("https://h", None, None).err().expect("refused");
-        assert!(error.message.contains("HTTPS is not supported"), "{error}");
         assert!(Server::new("http://h", None, Some("a\r\nb: c".into())).is_err());
     }
 

@@ -1,10 +1,18 @@
 //! A server that answers as MLflow does, holds to its limits, and can be made to misbehave.
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Of 127.0.0.1, signed by itself; made by
+/// `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out certificate.pem -days 36500
+/// -subj "/CN=Crucible's tests" -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE`.
+pub(crate) const CERTIFICATE: &str = include_str!("../../fixtures/tls/certificate.pem");
+const KEY: &str = include_str!("../../fixtures/tls/key.pem");
 
 /// How it answers.
 #[derive(Clone, Debug)]
@@ -56,13 +64,36 @@ pub(crate) struct Stub {
 
 impl Stub {
     pub(crate) fn new(mood: Mood) -> Self {
+        Self::start("http", mood, |stream, seen| serve(stream, seen))
+    }
+
+    /// One that speaks HTTPS, with a [certificate](CERTIFICATE) that nobody trusts unless told to.
+    pub(crate) fn behind_tls() -> Self {
+        let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(vec![certificate], key))
+            .expect("a server");
+        let config = Arc::new(config);
+        Self::start("https", Mood::Well, move |stream, seen| {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            serve(&mut stream, seen);
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        })
+    }
+
+    fn start(scheme: &str, mood: Mood, serve: impl Fn(TcpStream, &Mutex<Seen>) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let uri = format!("http://{}", listener.local_addr().expect("an address"));
+        let uri = format!("{scheme}://{}", listener.local_addr().expect("an address"));
         let seen = Arc::new(Mutex::new(Seen { mood: Some(mood), ..Seen::default() }));
-        let of_server = Arc::clone(&seen);
+        let (of_server, serve) = (Arc::clone(&seen), Arc::new(serve));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let seen = Arc::clone(&of_server);
+                let (seen, serve) = (Arc::clone(&of_server), Arc::clone(&serve));
                 std::thread::spawn(move || serve(stream, &seen));
             }
         });
@@ -96,9 +127,8 @@ impl Stub {
     }
 }
 
-fn serve(stream: TcpStream, seen: &Mutex<Seen>) {
-    let mut reader = BufReader::new(stream.try_clone().expect("clones"));
-    let mut stream = stream;
+fn serve(stream: impl Read + Write, seen: &Mutex<Seen>) {
+    let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -118,7 +148,9 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>) {
     let mut words = lines[0].split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().to_owned());
     let mut seen = seen.lock().expect("the stub works");
-    if !matches!(seen.mood, Some(Mood::Says(_) | Mood::Hangs)) && reader.take(length).read_to_end(&mut body).is_err() {
+    if !matches!(seen.mood, Some(Mood::Says(_) | Mood::Hangs))
+        && (&mut reader).take(length).read_to_end(&mut body).is_err()
+    {
         return;
     }
     seen.requests.push(format!("{method} {path}"));
@@ -133,7 +165,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>) {
         }
         Mood::Says(bytes) => {
             drop(seen);
-            let _ = stream.write_all(bytes);
+            let _ = reader.get_mut().write_all(bytes);
             return;
         }
         Mood::Fails(0) | Mood::Well => seen.answer(method, &path, &body),
@@ -163,7 +195,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>) {
     // To a file the real one says nothing.
     let text = if answer.is_null() { String::new() } else { answer.to_string() };
     let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", text.len());
-    let _ = stream.write_all((head + &text).as_bytes());
+    let _ = reader.get_mut().write_all((head + &text).as_bytes());
 }
 
 impl Seen {
