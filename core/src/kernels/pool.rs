@@ -39,13 +39,17 @@ pub fn reference(table: &[f32], dim: usize, ids: &[u32], weights: &[f32]) -> Vec
 pub fn forward(table: &[f32], ids: &[u32], weights: &[f32], out: &mut [f32]) {
     let dim = out.len();
     let row = |id: u32| &table[id as usize * dim..][..dim];
-    let terms = ids.iter().zip(weights).enumerate().map(|(at, (id, weight))| {
-        if let Some(later) = ids.get(at + AHEAD) {
-            prefetch(row(*later));
-        }
-        (*weight, row(*id))
-    });
-    weighted_sum(out, terms);
+    weighted_sum(
+        out,
+        ids.len().min(weights.len()),
+        #[inline(always)]
+        |at| {
+            if let Some(later) = ids.get(at + AHEAD) {
+                prefetch(row(*later));
+            }
+            (weights[at], row(ids[at]))
+        },
+    );
 }
 
 /// Gradient of one table row: `out = Σ_o weights[o] · d_pooled[text_of[o]]` over its occurrences (token positions).
@@ -62,13 +66,17 @@ pub fn backward(
 ) {
     let dim = out.len();
     let vector = |o: &u32| &d_pooled[text_of[*o as usize] as usize * dim..][..dim];
-    let terms = occurrences.iter().enumerate().map(|(at, o)| {
-        if let Some(later) = occurrences.get(at + AHEAD) {
-            prefetch(vector(later));
-        }
-        (weights[*o as usize], vector(o))
-    });
-    weighted_sum(out, terms);
+    weighted_sum(
+        out,
+        occurrences.len(),
+        #[inline(always)]
+        |at| {
+            if let Some(later) = occurrences.get(at + AHEAD) {
+                prefetch(vector(later));
+            }
+            (weights[occurrences[at] as usize], vector(&occurrences[at]))
+        },
+    );
     if let Some(take) = &mut d_weights {
         for o in occurrences {
             take(*o, dot(row, vector(o)));
@@ -76,22 +84,34 @@ pub fn backward(
     }
 }
 
-/// `out = Σ weight · vector`, in the order of the terms; four vectors at a time, so that many lines are under way.
+/// `out = Σ weight · vector` of so many terms, in their order; four vectors at a time, so that many lines are under way.
 #[inline(always)]
-fn weighted_sum<'a>(out: &mut [f32], mut terms: impl Iterator<Item = (f32, &'a [f32])>) {
-    out.fill(0.0);
+fn weighted_sum<'a>(out: &mut [f32], count: usize, term: impl Fn(usize) -> (f32, &'a [f32])) {
+    const TOGETHER: usize = 4;
     let n = out.len();
-    loop {
-        let [a, b, c, d] = [terms.next(), terms.next(), terms.next(), terms.next()];
-        if let (Some((p, a)), Some((q, b)), Some((r, c)), Some((s, d))) = (a, b, c, d) {
+    let mut terms = [(0f32, &[][..]); TOGETHER];
+    for first in (0..count).step_by(TOGETHER) {
+        let held = TOGETHER.min(count - first);
+        // The one place that asks for a term: at several, the compiler would call instead.
+        for (i, slot) in terms[..held].iter_mut().enumerate() {
+            *slot = term(first + i);
+        }
+        let [(p, a), (q, b), (r, c), (s, d)] = terms;
+        if held == TOGETHER {
             let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
             for i in 0..n {
-                out[i] = (((out[i] + p * a[i]) + q * b[i]) + r * c[i]) + s * d[i];
+                let before = if first == 0 { 0.0 } else { out[i] };
+                out[i] = (((before + p * a[i]) + q * b[i]) + r * c[i]) + s * d[i];
             }
         } else {
-            [a, b, c].into_iter().flatten().for_each(|(weight, vector)| axpy(out, weight, vector));
-            return;
+            if first == 0 {
+                out.fill(0.0);
+            }
+            terms[..held].iter().for_each(|(weight, vector)| axpy(out, *weight, vector));
         }
+    }
+    if count == 0 {
+        out.fill(0.0);
     }
 }
 
