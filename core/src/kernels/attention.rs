@@ -65,10 +65,10 @@ pub fn forward(qkv: &[f32], heads: usize, size: usize, out: &mut [f32], scratch:
         let part = |which: usize| all.columns(which * width + head * size..which * width + (head + 1) * size);
         let padded = keys.pack_whole(part(1).t());
         scores.resize(tokens * padded, 0.0);
-        matmul_block(scores, part(0), keys, None);
+        matmul_block(scores, part(0), &*keys, None);
         widest(|| scores.chunks_exact_mut(padded).for_each(|row| softmax(row, tokens, scale)));
         values.pack(part(2));
-        matmul_block(mixed, View::new(scores, tokens, padded).columns(0..tokens), values, None);
+        matmul_block(mixed, View::new(scores, tokens, padded).columns(0..tokens), &*values, None);
         for (row, mixed) in out.chunks_exact_mut(width).zip(mixed.chunks_exact(size)) {
             row[head * size..(head + 1) * size].copy_from_slice(mixed);
         }

@@ -1,7 +1,7 @@
 //! Matrix products over row-major slices.
 //!
-//! The right-hand side is packed into panels of columns, once for all who multiply with it; a tile of the output stays
-//! in registers while one panel streams past. Products are summed by `k` ascending, in even spans of at most 256 (384 for
+//! The right-hand side is packed into panels of columns, once for all who multiply with it, or read in place where its rows
+//! begin at lines of the cache; a tile of the output stays in registers while one panel streams past. Products are summed by `k` ascending, in even spans of at most 256 (384 for
 //! the weights of a model that is only used), so that the bits do not depend on threads or on how rows are cut; they may
 //! depend on the instruction set, where one of them has no fused multiply-add.
 
@@ -71,6 +71,15 @@ impl<'a> View<'a> {
     fn at(&self, row: usize, col: usize) -> f32 {
         self.data[row * self.row_stride + col * self.col_stride]
     }
+
+    /// Whether products read it in place as fast as packed: whole panels, rows that begin at lines of the cache.
+    #[must_use]
+    pub fn fits_in_place(&self) -> bool {
+        let lanes = pulp::Arch::new().dispatch(Lanes);
+        let aligned = self.data.as_ptr().addr().is_multiple_of(align_of::<Line>())
+            && self.row_stride.is_multiple_of(size_of::<Line>() / size_of::<f32>());
+        self.col_stride == 1 && aligned && self.cols.is_multiple_of(vectors_a_row(lanes, self.cols) * lanes)
+    }
 }
 
 /// The scalar reference: `out = lhs · rhs`, each row plus `bias` where there is one, sums in `f64`.
@@ -91,6 +100,65 @@ pub fn reference(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, bias: Option<&[f
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
 struct Line([f32; 16]);
+
+/// Numbers whose first begins a line of the cache.
+#[derive(Debug, Default)]
+pub struct Aligned {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Aligned {
+    /// Makes it `len` numbers long; new ones are zero.
+    pub fn resize(&mut self, len: usize) {
+        self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+        self.len = len;
+    }
+}
+
+impl std::ops::Deref for Aligned {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+impl std::ops::DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
+
+/// A right-hand side, ready to be multiplied with.
+#[derive(Clone, Copy)]
+pub enum Rhs<'a> {
+    /// In panels.
+    Packed(&'a Packed),
+    /// Rows that [fit](View::fits_in_place).
+    InPlace(View<'a>),
+}
+
+impl<'a> Rhs<'a> {
+    /// The view, if it fits; else what it was packed into.
+    #[must_use]
+    pub fn of(view: View<'a>, packed: &'a Packed) -> Self {
+        if view.fits_in_place() { Self::InPlace(view) } else { Self::Packed(packed) }
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Packed(packed) => (packed.rows, packed.cols),
+            Self::InPlace(view) => (view.rows, view.cols),
+        }
+    }
+}
+
+impl<'a> From<&'a Packed> for Rhs<'a> {
+    fn from(packed: &'a Packed) -> Self {
+        Self::Packed(packed)
+    }
+}
 
 /// A right-hand side, in the order in which products read it.
 #[derive(Clone, Debug, Default)]
@@ -280,15 +348,17 @@ pub fn matmul(out: &mut [f32], lhs: View<'_>, rhs: View<'_>) {
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn matmul_packed(out: &mut [f32], lhs: View<'_>, rhs: &Packed) {
-    check(out, &lhs, (rhs.rows, rhs.cols));
+pub fn matmul_packed<'a>(out: &mut [f32], lhs: View<'_>, rhs: impl Into<Rhs<'a>>) {
+    let rhs = rhs.into();
+    let (_, cols) = rhs.shape();
+    check(out, &lhs, rhs.shape());
     if out.is_empty() {
         return;
     }
     let block = rows_a_block(lhs.rows);
-    parallel::for_blocks(out, block * rhs.cols, |number, out| {
+    parallel::for_blocks(out, block * cols, |number, out| {
         let first = number * block;
-        let rows = out.len() / rhs.cols;
+        let rows = out.len() / cols;
         let lhs = View { data: &lhs.data[(first * lhs.row_stride).min(lhs.data.len())..], rows, ..lhs };
         matmul_block(out, lhs, rhs, None);
     });
@@ -303,9 +373,11 @@ fn rows_a_block(rows: usize) -> usize {
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn matmul_block(out: &mut [f32], lhs: View<'_>, rhs: &Packed, bias: Option<&[f32]>) {
+pub fn matmul_block<'a>(out: &mut [f32], lhs: View<'_>, rhs: impl Into<Rhs<'a>>, bias: Option<&[f32]>) {
+    let rhs = rhs.into();
     if let Some(bias) = bias {
-        assert_eq!(bias.len(), rhs.cols, "a bias of {} numbers for {} columns", bias.len(), rhs.cols);
+        let (_, cols) = rhs.shape();
+        assert_eq!(bias.len(), cols, "a bias of {} numbers for {cols} columns", bias.len());
     }
     product(out, lhs, rhs, bias.map_or(Onto::Nothing, Onto::Row));
 }
@@ -315,17 +387,18 @@ pub fn matmul_block(out: &mut [f32], lhs: View<'_>, rhs: &Packed, bias: Option<&
 /// # Panics
 /// When the shapes do not fit.
 pub fn matmul_onto(out: &mut [f32], lhs: View<'_>, rhs: &Packed) {
-    product(out, lhs, rhs, Onto::Old);
+    product(out, lhs, rhs.into(), Onto::Old);
 }
 
-fn product(out: &mut [f32], lhs: View<'_>, rhs: &Packed, onto: Onto<'_>) {
-    check(out, &lhs, (rhs.rows, rhs.cols));
+fn product(out: &mut [f32], lhs: View<'_>, rhs: Rhs<'_>, onto: Onto<'_>) {
+    let (rows, cols) = rhs.shape();
+    check(out, &lhs, (rows, cols));
     if out.is_empty() {
         return;
     }
-    if rhs.rows == 0 {
+    if rows == 0 {
         match onto {
-            Onto::Row(row) => out.chunks_exact_mut(rhs.cols).for_each(|out| out.copy_from_slice(row)),
+            Onto::Row(row) => out.chunks_exact_mut(cols).for_each(|out| out.copy_from_slice(row)),
             Onto::Nothing => out.fill(0.0),
             Onto::Old => {}
         }
@@ -337,7 +410,7 @@ fn product(out: &mut [f32], lhs: View<'_>, rhs: &Packed, onto: Onto<'_>) {
 struct Product<'a> {
     out: &'a mut [f32],
     lhs: View<'a>,
-    rhs: &'a Packed,
+    rhs: Rhs<'a>,
     onto: Onto<'a>,
 }
 
@@ -356,17 +429,25 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Packed { cols, panel: width, span: length, .. } = self.rhs;
-        let panels = cols.div_ceil(*width);
-        for (number, span) in self.rhs.floats().chunks(length * panels * width).enumerate() {
-            let first = number * length;
-            let depth = span.len() / (panels * width);
-            for (column, panel) in span.chunks_exact(depth * width).enumerate() {
-                let (depth, column) = (first..first + depth, column * width);
-                if S::F32_LANES >= 16 && *width == 4 * S::F32_LANES {
-                    self.panel::<S, 4>(simd, panel, &depth, column);
+        let (rows, cols) = self.rhs.shape();
+        let (width, length) = match self.rhs {
+            Rhs::Packed(packed) => (packed.panel, packed.span),
+            Rhs::InPlace(_) => (vectors_a_row(S::F32_LANES, cols) * S::F32_LANES, span_of(rows, SPAN)),
+        };
+        let panels = cols.div_ceil(width);
+        for first in (0..rows).step_by(length) {
+            let depth = first..rows.min(first + length);
+            for number in 0..panels {
+                let column = number * width;
+                let (data, stride) = match self.rhs {
+                    Rhs::Packed(packed) => (&packed.floats()[first * panels * width + depth.len() * column..], width),
+                    Rhs::InPlace(view) => (&view.data[first * view.row_stride + column..], view.row_stride),
+                };
+                let lines = Lines::new(data, stride, depth.len(), width);
+                if S::F32_LANES >= 16 && width == 4 * S::F32_LANES {
+                    self.panel::<S, 4>(simd, lines, &depth, column);
                 } else {
-                    self.panel::<S, 2>(simd, panel, &depth, column);
+                    self.panel::<S, 2>(simd, lines, &depth, column);
                 }
             }
             self.onto = Onto::Old;
@@ -374,13 +455,35 @@ impl WithSimd for Product<'_> {
     }
 }
 
+/// Lines of a panel: `count` rows of a tile's width, each `stride` numbers after the one before.
+#[derive(Clone, Copy)]
+struct Lines<'a> {
+    data: &'a [f32],
+    stride: usize,
+    count: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(data: &'a [f32], stride: usize, count: usize, width: usize) -> Self {
+        assert!(count > 0 && (count - 1) * stride + width <= data.len(), "{count} lines reach past their data");
+        Self { data, stride, count }
+    }
+
+    /// # Safety
+    /// There are more than `k` lines, and they are as wide as `V` vectors.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "with checks, the compiler reads in a slower way, and not always in the same")]
+    unsafe fn get<S: Simd, const V: usize>(&self, k: usize) -> &'a [S::f32s; V] {
+        // SAFETY: `new` has found that they are there, and vectors are arrays of numbers, aligned as such.
+        unsafe { &*self.data.as_ptr().add(k * self.stride).cast() }
+    }
+}
+
 impl Product<'_> {
     /// Everything that one panel contributes. Six rows of sums leave room for the operands in the registers; fewer than
     /// three don't keep the arithmetic busy, so the rest of the rows is taken in threes, fours and fives.
     #[inline(always)]
-    fn panel<S: Simd, const V: usize>(&mut self, simd: S, panel: &[f32], depth: &Range<usize>, column: usize) {
-        let (vectors, _) = S::as_simd_f32s(panel);
-        let (lines, _) = vectors.as_chunks::<V>();
+    fn panel<S: Simd, const V: usize>(&mut self, simd: S, lines: Lines<'_>, depth: &Range<usize>, column: usize) {
         let rows = self.lhs.rows;
         let last = match (rows, rows % 6) {
             (0..6, _) => 0,
@@ -408,20 +511,21 @@ impl Product<'_> {
     fn tile<S: Simd, const R: usize, const V: usize>(
         &mut self,
         simd: S,
-        lines: &[[S::f32s; V]],
+        lines: Lines<'_>,
         depth: &Range<usize>,
         row: usize,
         column: usize,
     ) -> usize {
         let View { data, row_stride, col_stride, .. } = self.lhs;
         let sums = if col_stride == 1 {
-            sums_by_rows(simd, lines, |i| &data[(row + i) * row_stride + depth.start..][..lines.len()])
+            sums_by_rows(simd, lines, |i| &data[(row + i) * row_stride + depth.start..][..lines.count])
         } else {
-            sums_by_columns(simd, lines, data[depth.start * col_stride + row..].chunks(col_stride))
+            sums_by_columns(simd, lines, &data[depth.start * col_stride + row..], col_stride)
         };
         let sums: [[S::f32s; V]; R] = sums;
         for (i, sums) in sums.into_iter().enumerate() {
-            let out = &mut self.out[(row + i) * self.rhs.cols..][..self.rhs.cols][column..];
+            let (_, cols) = self.rhs.shape();
+            let out = &mut self.out[(row + i) * cols..][..cols][column..];
             store::<S, V>(simd, out, sums, self.onto, column);
         }
         R
@@ -433,45 +537,54 @@ impl Product<'_> {
 #[expect(unsafe_code, reason = "with checks, the compiler reads rows in a slower way, and not always in the same")]
 fn sums_by_rows<'a, S: Simd, const R: usize, const V: usize>(
     simd: S,
-    lines: &[[S::f32s; V]],
+    lines: Lines<'_>,
     rows: impl Fn(usize) -> &'a [f32],
 ) -> [[S::f32s; V]; R] {
     let mut sums = [[simd.splat_f32s(0.0); V]; R];
-    let rows: [&[f32]; R] = std::array::from_fn(|i| &rows(i)[..lines.len()]);
-    let (whole, rest) = lines.as_chunks::<UNROLLED>();
+    let rows: [&[f32]; R] = std::array::from_fn(|i| &rows(i)[..lines.count]);
     // Loops, here and below: closures would not be compiled for these vectors.
-    for (number, lines) in whole.iter().enumerate() {
-        for (k, line) in lines.iter().enumerate() {
+    let mut k = 0;
+    while k + UNROLLED <= lines.count {
+        for k in k..k + UNROLLED {
             // SAFETY: lines are counted, and a row has as many numbers as there are lines.
-            add(simd, &mut sums, |i| unsafe { *rows[i].get_unchecked(number * UNROLLED + k) }, line);
+            add(simd, &mut sums, |i| unsafe { *rows[i].get_unchecked(k) }, unsafe { lines.get::<S, V>(k) });
         }
+        k += UNROLLED;
     }
-    for (k, line) in rest.iter().enumerate() {
+    while k < lines.count {
         // SAFETY: as above.
-        add(simd, &mut sums, |i| unsafe { *rows[i].get_unchecked(whole.len() * UNROLLED + k) }, line);
+        add(simd, &mut sums, |i| unsafe { *rows[i].get_unchecked(k) }, unsafe { lines.get::<S, V>(k) });
+        k += 1;
     }
     // Element by element: a whole array handed on would keep the sums in memory.
     std::array::from_fn(|i| std::array::from_fn(|v| sums[i][v]))
 }
 
-/// `sums[i][v] = Σ_k columns[k][i] · lines[k][v]`.
+/// `sums[i][v] = Σ_k columns[k · stride + i] · lines[k][v]`.
 #[inline(always)]
-fn sums_by_columns<'a, S: Simd, const R: usize, const V: usize>(
+#[expect(unsafe_code, reason = "as above")]
+fn sums_by_columns<S: Simd, const R: usize, const V: usize>(
     simd: S,
-    lines: &[[S::f32s; V]],
-    mut columns: impl Iterator<Item = &'a [f32]>,
+    lines: Lines<'_>,
+    columns: &[f32],
+    stride: usize,
 ) -> [[S::f32s; V]; R] {
+    assert!((lines.count - 1) * stride + R <= columns.len(), "columns reach past their data");
     let mut sums = [[simd.splat_f32s(0.0); V]; R];
-    let (whole, rest) = lines.as_chunks::<2>();
-    for lines in whole {
-        for line in lines {
-            let column = &columns.next().unwrap_or_default()[..R];
-            add(simd, &mut sums, |i| column[i], line);
+    let mut k = 0;
+    while k + UNROLLED <= lines.count {
+        for k in k..k + UNROLLED {
+            // SAFETY: lines are counted, and all of their numbers were found to be there.
+            add(simd, &mut sums, |i| unsafe { *columns.get_unchecked(k * stride + i) }, unsafe {
+                lines.get::<S, V>(k)
+            });
         }
+        k += UNROLLED;
     }
-    for line in rest {
-        let column = &columns.next().unwrap_or_default()[..R];
-        add(simd, &mut sums, |i| column[i], line);
+    while k < lines.count {
+        // SAFETY: as above.
+        add(simd, &mut sums, |i| unsafe { *columns.get_unchecked(k * stride + i) }, unsafe { lines.get::<S, V>(k) });
+        k += 1;
     }
     std::array::from_fn(|i| std::array::from_fn(|v| sums[i][v]))
 }
@@ -578,14 +691,19 @@ mod tests {
         packed.pack_for(rhs, most, S::F32_LANES);
         assert_eq!(packed.unpacked(), Packed::new(rhs).unpacked());
         let onto = bias.map_or(Onto::Nothing, Onto::Row);
-        simd.vectorize(Product { out: &mut out, lhs, rhs: &packed, onto });
+        simd.vectorize(Product { out: &mut out, lhs, rhs: (&packed).into(), onto });
+        if rhs.col_stride == 1 && most == SPAN && rhs.cols.is_multiple_of(packed.panel) {
+            let mut in_place = vec![f32::NAN; out.len()];
+            simd.vectorize(Product { out: &mut in_place, lhs, rhs: Rhs::InPlace(rhs), onto });
+            assert!(in_place == out, "in place: [{}, {}] x [{}, {}]", lhs.rows, lhs.cols, rhs.rows, rhs.cols);
+        }
         out
     }
 
     #[test]
     fn every_instruction_set_at_hand_agrees_with_the_reference() {
         let mut stream = Stream::new(1, "matmul", 3);
-        for (m, n, k) in [(1, 1, 1), (7, 32, 5), (31, 33, 31), (13, 150, 300)] {
+        for (m, n, k) in [(1, 1, 1), (7, 32, 5), (31, 33, 31), (13, 150, 300), (8, 128, 300), (6, 64, 1)] {
             for transposed in [false, true] {
                 let mut random = |len: usize| (0..len).map(|_| stream.symmetric(1.0)).collect::<Vec<_>>();
                 let (a, b, c) = (random(m * k), random(k * n), random(n));
@@ -593,11 +711,14 @@ mod tests {
                 let rhs = View::new(&b, k, n);
                 let mut slow = vec![f32::NAN; m * n];
                 reference(&mut slow, lhs, rhs, Some(&c));
-                let mut all = vec![product_by(pulp::Scalar, lhs, rhs, 100, Some(&c))];
-                #[cfg(target_arch = "x86_64")]
-                {
-                    all.extend(pulp::x86::V3::try_new().map(|simd| product_by(simd, lhs, rhs, 100, Some(&c))));
-                    all.extend(pulp::x86::V4::try_new().map(|simd| product_by(simd, lhs, rhs, 100, Some(&c))));
+                let mut all = Vec::new();
+                for most in [100, SPAN] {
+                    all.push(product_by(pulp::Scalar, lhs, rhs, most, Some(&c)));
+                    #[cfg(target_arch = "x86_64")]
+                    {
+                        all.extend(pulp::x86::V3::try_new().map(|simd| product_by(simd, lhs, rhs, most, Some(&c))));
+                        all.extend(pulp::x86::V4::try_new().map(|simd| product_by(simd, lhs, rhs, most, Some(&c))));
+                    }
                 }
                 for (number, fast) in all.iter().enumerate() {
                     for (i, (x, y)) in fast.iter().zip(&slow).enumerate() {
@@ -606,6 +727,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn in_place_is_what_lies_in_lines_of_the_cache() {
+        let lanes = pulp::Arch::new().dispatch(Lanes);
+        let mut data = Aligned::default();
+        data.resize(300 * 128 + 16);
+        let mut stream = Stream::new(1, "matmul", 4);
+        data.iter_mut().for_each(|x| *x = stream.symmetric(1.0));
+        let fits = |view: View<'_>| view.fits_in_place();
+        assert!(fits(View::new(&data[..300 * 128], 300, 128)) && fits(View::new(&data[16..], 300, 128)));
+        assert!(fits(View::new(&data[..300 * 128], 300, 128).columns(64..128)));
+        assert!(!fits(View::new(&data[1..][..128], 1, 128)), "rows that begin within a line");
+        assert!(!fits(View::new(&data[..128 * 64], 128, 64).t()), "rows that do not lie side by side");
+        assert!(lanes < 4 || !fits(View::new(&data[..5 * 48], 5, 48)) || !fits(View::new(&data[..5 * 72], 5, 72)));
+        // Some of the columns of longer rows, on either way.
+        let (rhs, lhs) = (View::new(&data[16..], 300, 128).columns(64..128), View::new(&data[..7 * 300], 7, 300));
+        let packed = Packed::new(rhs);
+        let (mut one, mut other) = (vec![f32::NAN; 7 * 64], vec![f32::NAN; 7 * 64]);
+        matmul_block(&mut one, lhs, Rhs::of(rhs, &packed), None);
+        matmul_block(&mut other, lhs, &packed, None);
+        assert!(matches!(Rhs::of(rhs, &packed), Rhs::InPlace(_)) && one == other);
+        matmul_packed(&mut other, lhs, Rhs::of(rhs, &packed));
+        assert!(one == other);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::config::Loss;
 use crate::encoder::{Layer, StaticEncoder};
 use crate::kernels::activation;
 use crate::kernels::adamw::{self, Step};
-use crate::kernels::matmul::{Packed, View, matmul_block, matmul_packed};
+use crate::kernels::matmul::{Aligned, Packed, Rhs, View, matmul_block, matmul_packed};
 use crate::kernels::pool::{self, Texts};
 use crate::kernels::pool_weights;
 use crate::kernels::simd::{dot, prefetch, widest};
@@ -112,10 +112,10 @@ pub struct Hyper {
 struct Workspace {
     weights: Vec<f32>,
     /// Input of each layer: `[texts, in]`; the first is the pooled vectors.
-    inputs: Vec<Vec<f32>>,
+    inputs: Vec<Aligned>,
     /// Output of each layer before its activation: `[texts, out]`; backward, the gradient by it.
     outputs: Vec<Vec<f32>>,
-    unit: Vec<f32>,
+    unit: Aligned,
     norms: Vec<f32>,
     similarities: Vec<f32>,
     d_anchors: Vec<f32>,
@@ -127,7 +127,7 @@ struct Workspace {
     packed: Operands,
 }
 
-/// Right-hand sides of the step's products.
+/// Right-hand sides of the step's products. Inputs and unit vectors are packed only where they can't be read in place.
 #[derive(Default)]
 struct Operands {
     /// `Wᵀ` of each layer, forward.
@@ -224,15 +224,15 @@ impl Trainee {
         let (n, dim) = (batch.len(), encoder.config.embedding_dim);
         let out_dim = encoder.layers.last().map_or(dim, |l| l.bias.len());
         sized(&mut work.weights, batch.ids.len());
-        work.inputs.resize_with(encoder.layers.len().max(1), Vec::new);
+        work.inputs.resize_with(encoder.layers.len().max(1), Aligned::default);
         work.outputs.resize_with(encoder.layers.len(), Vec::new);
-        sized(&mut work.inputs[0], n * dim);
+        work.inputs[0].resize(n * dim);
         for (l, layer) in encoder.layers.iter().enumerate() {
             let width = layer.bias.len();
-            sized(&mut work.inputs[l], n * (layer.weight.len() / width));
+            work.inputs[l].resize(n * (layer.weight.len() / width));
             sized(&mut work.outputs[l], n * width);
         }
-        sized(&mut work.unit, n * out_dim);
+        work.unit.resize(n * out_dim);
         sized(&mut work.norms, n);
         for packed in [&mut work.packed.forward, &mut work.packed.backward, &mut work.packed.inputs] {
             packed.resize_with(encoder.layers.len(), Packed::default);
@@ -309,8 +309,9 @@ impl Trainee {
         let inputs = work.inputs.iter().map(|x| View::new(x, n, x.len() / n.max(1)));
         let unit =
             [(&mut packed.candidates_t, c_view.t()), (&mut packed.candidates, c_view), (&mut packed.anchors, a_view)];
-        pack(unit.into_iter().chain(packed.inputs.iter_mut().zip(inputs)));
-        let (candidates_t, packed_candidates) = (&packed.candidates_t, &packed.candidates);
+        let all = unit.into_iter().chain(packed.inputs.iter_mut().zip(inputs));
+        pack(all.filter(|(_, view)| !view.fits_in_place()));
+        let (candidates_t, by_candidates) = (&packed.candidates_t, Rhs::of(c_view, &packed.candidates));
         let scale = 1.0 / anchors.max(1) as f32;
         let together = block_rows(anchors, ANCHORS);
         let blocks =
@@ -336,7 +337,7 @@ impl Trainee {
                     }
                 },
             );
-            matmul_block(d_anchors, View::new(s, rows, candidates), packed_candidates, None);
+            matmul_block(d_anchors, View::new(s, rows, candidates), by_candidates, None);
         });
         losses.iter().map(|l| f64::from(*l)).sum::<f64>() / anchors.max(1) as f64
     }
@@ -351,8 +352,9 @@ impl Trainee {
         let candidates = n - anchors;
         sized(&mut work.d_pooled, n * dim);
         let similarities = View::new(&work.similarities, anchors, candidates);
-        let (a, weights) = (&work.packed.anchors, &work.packed.backward);
         let (unit, norms, d_anchors) = (&work.unit, &work.norms, &work.d_anchors);
+        let a = Rhs::of(View::new(&unit[..anchors * out_dim], anchors, out_dim), &work.packed.anchors);
+        let weights = &work.packed.backward;
         let rows = block_rows(n, TEXTS);
         let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n, rows)).collect();
         let mut tasks = Vec::new();
@@ -391,7 +393,7 @@ impl Trainee {
     fn backward_parameters(&mut self, batch: &Batch, at_once: Option<&Update>) -> f64 {
         let Self { encoder, optimizer, work } = self;
         let StaticEncoder { config, tokens, layers, .. } = encoder;
-        let Workspace { outputs, d_layers, packed, d_rows, d_weights, d_pooled, weights, .. } = work;
+        let Workspace { inputs, outputs, d_layers, packed, d_rows, d_weights, d_pooled, weights, .. } = work;
         let dim = config.embedding_dim;
         let weighted = !batch.buckets.is_empty();
         sized(d_weights, if weighted { batch.ids.len() } else { 0 });
@@ -409,7 +411,7 @@ impl Trainee {
             tasks.push((stretch, d_rows.next().unwrap_or_default(), own, square));
         }
         let (of_layers, ()) = parallel::join(
-            || layer_gradients(layers, batch.len(), outputs, &packed.inputs, d_layers),
+            || layer_gradients(layers, batch.len(), outputs, inputs, &packed.inputs, d_layers),
             || {
                 parallel::for_each(tasks, |(mut stretch, d_rows, d_weights, square)| {
                     widest(
@@ -606,12 +608,14 @@ fn layer_gradients(
     layers: &[Layer],
     n: usize,
     outputs: &[Vec<f32>],
-    inputs: &[Packed],
+    inputs: &[Aligned],
+    packed: &[Packed],
     d_layers: &mut Vec<[Vec<f32>; 2]>,
 ) -> Vec<f64> {
     d_layers.resize_with(layers.len(), Default::default);
     let mut squares = vec![0.0; layers.len()];
-    let tasks: Vec<_> = layers.iter().zip(outputs).zip(inputs).zip(d_layers).zip(&mut squares).collect();
+    let operands = inputs.iter().zip(packed).map(|(x, packed)| Rhs::of(View::new(x, n, x.len() / n.max(1)), packed));
+    let tasks: Vec<_> = layers.iter().zip(outputs).zip(operands).zip(d_layers).zip(&mut squares).collect();
     parallel::for_each(tasks, |((((layer, d), inputs), [d_weight, d_bias]), squares)| {
         let width = layer.bias.len();
         sized(d_weight, layer.weight.len());

@@ -64,7 +64,7 @@ pub(crate) struct Stub {
 
 impl Stub {
     pub(crate) fn new(mood: Mood) -> Self {
-        Self::start("http", mood, |stream, seen| serve(stream, seen))
+        Self::start("http", mood, serve)
     }
 
     /// One that speaks HTTPS, with a [certificate](CERTIFICATE) that nobody trusts unless told to.
