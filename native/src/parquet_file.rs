@@ -31,7 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What a file may hold in memory, about.
-const MAX_BYTES: usize = 4 << 30;
+pub const MAX_BYTES: usize = 4 << 30;
 /// What a value takes besides its text.
 const VALUE_BYTES: usize = 48;
 /// Rows that are written together, at most.

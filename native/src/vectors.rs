@@ -343,7 +343,7 @@ fn from_file(path: &Path, ids_path: &Path, events_path: &Path, events: &[Event],
     let name = path.display().to_string();
     let whole = map(path)?;
     let (bytes, packed) = match parquet_file::is_one(path) {
-        true => (Bytes::Unpacked(parquet_file::vectors::vectors(path, MAX_IN_MEMORY as usize)?), Some(whole)),
+        true => (Bytes::Unpacked(parquet_file::vectors::vectors(path, parquet_file::MAX_BYTES)?), Some(whole)),
         false => (Bytes::Mapped(whole), None),
     };
     let file =

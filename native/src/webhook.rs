@@ -6,10 +6,13 @@ use crate::http;
 use crate::progress::Reporter;
 use crucible_core::guardrails::{Finding, Level};
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// For everything together: a webhook must not hold up what it tells of.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+const UNTRUSTED: &str = "its certificate is not trusted";
 
 /// What is posted.
 #[derive(Debug, Serialize)]
@@ -44,6 +47,9 @@ fn post(url: &str, message: &Message<'_>) -> Result<(), String> {
     match response {
         Ok(response) if response.status().is_success() => Ok(()),
         Ok(response) => Err(format!("it answered {}", response.status())),
+        // It may name the host, which may be the secret.
+        Err(ureq::Error::Rustls(_) | ureq::Error::Tls(_)) => Err(UNTRUSTED.to_owned()),
+        Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::InvalidData => Err(UNTRUSTED.to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

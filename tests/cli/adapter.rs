@@ -166,6 +166,14 @@ fn a_capsule_of_an_adapter_holds_what_it_reads() {
     let lacking = there.run(&again);
     assert!(lacking.failed(2).contains("give --embeddings FILE"), "{lacking:?}");
     there.run(&[&again[..], &["--embeddings", "v.npy"]].concat()).ok();
+    // Flags that say nothing here; an eval set whose events have no vectors among those.
+    let ids = dir.read("v_ids.jsonl").replacen("\"e1\"", "\"x1\"", 1);
+    dir.file("v_ids.jsonl", &ids);
+    let lacking = dir.run(&["capsule", "pack", "run", "-o", "no.tar.zst", "--include-eval", "e.jsonl"]);
+    assert!(lacking.failed(3).contains("\"e1\"") && !dir.path().join("no.tar.zst").exists(), "{lacking:?}");
+    std::fs::remove_file(dir.path().join("v.npy")).expect("removes");
+    let moved = dir.run(&["capsule", "pack", "run", "-o", "moved.tar.zst", "--include-eval", "e.jsonl"]);
+    assert!(moved.code == 0 && moved.stderr.contains("v.npy: the vectors that the adapter reads are not there"));
     // Other vectors: another head.
     let other = there.read("v_ids.jsonl").lines().rev().collect::<Vec<_>>().join("\n");
     there.file("other_ids.jsonl", &other);

@@ -270,7 +270,7 @@ fn a_webhook_is_told_and_decides_nothing() {
     };
     let told = || {
         let mut command = dir.command(&["guardrail", "check"]);
-        for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
             command.env_remove(name);
         }
         crate::util::finish(&mut command)
@@ -288,6 +288,17 @@ fn a_webhook_is_told_and_decides_nothing() {
     let failed = told();
     assert_eq!((failed.code, &failed.stdout), (6, &ran.stdout), "{failed:#?}");
     assert!(failed.stderr.contains("the webhook was not told") && !failed.stderr.contains("/hook"), "{failed:#?}");
+    // Over HTTPS, to a server that is trusted, and to one that is not.
+    let stub = crate::tracking::stub::Stub::behind_tls();
+    dir.file("ca.pem", crate::tracking::stub::CERTIFICATE);
+    config(&format!("{}/hook", stub.uri));
+    let strange = told();
+    let warned = strange.stderr.contains("the webhook was not told: its certificate is not trusted");
+    assert!(warned && !strange.stderr.contains("127.0.0.1") && stub.seen().requests.is_empty(), "{strange:#?}");
+    let mut trusting = dir.command(&["guardrail", "check"]);
+    let known = crate::util::finish(trusting.env("SSL_CERT_FILE", dir.path().join("ca.pem")));
+    assert!(known.code == 6 && known.stderr.is_empty(), "{known:#?}");
+    assert_eq!(stub.seen().requests, ["POST /hook"]);
     config("ftp://example.org/hook");
     let refused = told();
     assert!(refused.failed(2).contains("no http:// or https:// address"), "{refused:#?}");

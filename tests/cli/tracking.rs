@@ -2,7 +2,7 @@
 
 mod events;
 mod real;
-mod stub;
+pub(crate) mod stub;
 
 use crate::sweep::{RATIO, prepared};
 use crate::util::{Dir, Ran, finish};

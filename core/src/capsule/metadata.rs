@@ -167,7 +167,10 @@ impl FileKind {
             METADATA => return None,
             _ if path.strip_prefix(BUNDLES_FOLDER).is_some_and(|name| !name.contains('/')) => Self::Bundles,
             _ if path.strip_prefix(EVAL_FOLDER).is_some_and(|name| !name.contains('/')) => Self::Eval,
-            _ if path.strip_prefix(VECTORS_FOLDER).is_some_and(|name| !name.contains('/')) => Self::Vectors,
+            // Read without a limit of their own, so not in a form that unpacks to more.
+            _ if path.strip_prefix(VECTORS_FOLDER).is_some_and(|name| !name.contains('/')) && unpacked == path => {
+                Self::Vectors
+            }
             _ if path.contains('/') => return None,
             _ if unpacked.ends_with("_items.jsonl") || path.ends_with("_items.parquet") => Self::Items,
             _ if unpacked.ends_with(".json") => Self::Scoreboard,
@@ -369,6 +372,7 @@ pub(super) mod tests {
             ("evals.jsonl", Some(FileKind::Scores)),
             ("vectors/v.npy", Some(FileKind::Vectors)),
             ("vectors/a/v.npy", None),
+            ("vectors/v_ids.jsonl.zst", None),
             ("bundles/b.jsonl", Some(FileKind::Bundles)),
             ("eval/metadata.json", Some(FileKind::Eval)),
             ("eval/a/b.jsonl", None),

@@ -1,9 +1,10 @@
 //! Matrix products over row-major slices.
 //!
 //! The right-hand side is packed into panels of columns, once for all who multiply with it, or read in place where its rows
-//! begin at lines of the cache; a tile of the output stays in registers while one panel streams past. Products are summed by `k` ascending, in even spans of at most 256 (384 for
-//! the weights of a model that is only used), so that the bits do not depend on threads or on how rows are cut; they may
-//! depend on the instruction set, where one of them has no fused multiply-add.
+//! begin at lines of the cache; a tile of the output stays in registers while one panel streams past. Products are summed by
+//! `k` ascending, in even spans of at most 256 (384 for the weights of a model that is only used), so that the bits do not
+//! depend on threads, on how rows are cut, or on where the right-hand side is read; they may depend on the instruction set,
+//! where one of them has no fused multiply-add.
 
 use crate::parallel;
 use pulp::{Simd, WithSimd};
@@ -41,7 +42,8 @@ impl<'a> View<'a> {
     /// When `data` has another length.
     #[must_use]
     pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        assert_eq!(data.len(), rows * cols, "a [{rows}, {cols}] matrix does not have {} numbers", data.len());
+        // Else a size that overflows would pass, and what reads without checks relies on it.
+        assert_eq!(Some(data.len()), rows.checked_mul(cols), "a [{rows}, {cols}] matrix does not have so many numbers");
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
@@ -109,7 +111,7 @@ pub struct Aligned {
 }
 
 impl Aligned {
-    /// Makes it `len` numbers long; new ones are zero.
+    /// Makes it `len` numbers long; what new ones hold is open.
     pub fn resize(&mut self, len: usize) {
         self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
         self.len = len;
@@ -432,7 +434,10 @@ impl WithSimd for Product<'_> {
         let (rows, cols) = self.rhs.shape();
         let (width, length) = match self.rhs {
             Rhs::Packed(packed) => (packed.panel, packed.span),
-            Rhs::InPlace(_) => (vectors_a_row(S::F32_LANES, cols) * S::F32_LANES, span_of(rows, SPAN)),
+            Rhs::InPlace(view) => {
+                assert_eq!(view.col_stride, 1, "rows do not lie side by side");
+                (vectors_a_row(S::F32_LANES, cols) * S::F32_LANES, span_of(rows, SPAN))
+            }
         };
         let panels = cols.div_ceil(width);
         for first in (0..rows).step_by(length) {
@@ -455,18 +460,19 @@ impl WithSimd for Product<'_> {
     }
 }
 
-/// Lines of a panel: `count` rows of a tile's width, each `stride` numbers after the one before.
+/// Lines of a panel: `count` rows of `width` numbers, each `stride` numbers after the one before.
 #[derive(Clone, Copy)]
 struct Lines<'a> {
     data: &'a [f32],
     stride: usize,
     count: usize,
+    width: usize,
 }
 
 impl<'a> Lines<'a> {
     fn new(data: &'a [f32], stride: usize, count: usize, width: usize) -> Self {
         assert!(count > 0 && (count - 1) * stride + width <= data.len(), "{count} lines reach past their data");
-        Self { data, stride, count }
+        Self { data, stride, count, width }
     }
 
     /// # Safety
@@ -474,7 +480,8 @@ impl<'a> Lines<'a> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "with checks, the compiler reads in a slower way, and not always in the same")]
     unsafe fn get<S: Simd, const V: usize>(&self, k: usize) -> &'a [S::f32s; V] {
-        // SAFETY: `new` has found that they are there, and vectors are arrays of numbers, aligned as such.
+        const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are read from wherever numbers lie") };
+        // SAFETY: `new` has found that they are there.
         unsafe { &*self.data.as_ptr().add(k * self.stride).cast() }
     }
 }
@@ -484,6 +491,7 @@ impl Product<'_> {
     /// three don't keep the arithmetic busy, so the rest of the rows is taken in threes, fours and fives.
     #[inline(always)]
     fn panel<S: Simd, const V: usize>(&mut self, simd: S, lines: Lines<'_>, depth: &Range<usize>, column: usize) {
+        assert_eq!(lines.width, V * S::F32_LANES, "panels are as wide as tiles");
         let rows = self.lhs.rows;
         let last = match (rows, rows % 6) {
             (0..6, _) => 0,

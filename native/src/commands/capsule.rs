@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::{io, training, vectors};
 use crucible_core::capsule::{Limits, Signature, VECTORS_FOLDER, plain_name};
 use crucible_core::config::{Config, Sources, resolve};
+use crucible_core::data::Event;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -97,6 +98,16 @@ fn packed_vectors(config: &Config, dir: &Path) -> Option<vectors::Source> {
     let place = |path: &Path| dir.join(packed_name(VECTORS_FOLDER, path));
     let (vectors, ids) = (place(&vectors), place(&ids));
     vectors.is_file().then_some(vectors::Source::File { vectors, ids })
+}
+
+/// The events of an eval set with the vectors that an adapter reads; nothing where they have their own, and where the model
+/// reads texts.
+fn with_vectors(ready: Option<&vectors::Source>, path: &Path, events: &[Event]) -> CliResult<Option<Vec<Event>>> {
+    match ready.map(|ready| ready.given_to(path, events)) {
+        // Which of the two it was scored with is not on record.
+        Some(Err(_)) if events.iter().all(|event| event.embedding.is_some()) => Ok(None),
+        given => given.transpose(),
+    }
 }
 
 /// What a file of the user's is called in a folder of a capsule.

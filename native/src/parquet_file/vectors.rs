@@ -4,7 +4,7 @@
 use super::{Refused, quietly};
 use crate::error::{CliError, CliResult};
 use crate::io;
-use crucible_core::data::{Fault, Faults, read_ids};
+use crucible_core::data::{Fault, Faults, MAX_LINE_BYTES, read_ids};
 use crucible_core::embeddings::npy_header;
 use parquet::basic::Type;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -47,7 +47,7 @@ pub fn vectors(path: &Path, most: usize) -> CliResult<Vec<u8>> {
 /// As [`super::rows`]; no column of texts; ids that are missing, empty or there twice, all of them at once.
 pub fn ids(path: &Path) -> CliResult<Vec<String>> {
     let file = io::open_raw(path)?;
-    let read = quietly(|| texts(file)).unwrap_or_else(|panicked| Err(Refused::File(panicked)));
+    let read = quietly(|| texts(file, super::MAX_BYTES)).unwrap_or_else(|panicked| Err(Refused::File(panicked)));
     let lines = read.map_err(|refused| super::error(path, refused))?;
     read_ids(&mut lines.as_bytes(), &path.display().to_string())
         .map_err(|faults| CliError::from(super::of_rows(path, faults)))
@@ -71,7 +71,7 @@ struct Lists {
 impl Lists {
     /// Ends the list at hand.
     fn end(&mut self) {
-        if self.dim == 0 {
+        if self.dim == 0 && !self.missing {
             self.dim = self.length;
         }
         let message = match self.length {
@@ -90,7 +90,6 @@ impl Lists {
         &mut self,
         mut reader: ColumnReaderImpl<T>,
         column: &ColumnDescriptor,
-        most: usize,
         number: impl Fn(&T::T) -> f32,
     ) -> Result<(), Refused> {
         let (mut defined, mut repeated, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -101,9 +100,6 @@ impl Lists {
             let (records, ..) = reader.read_records(ROWS, Some(&mut defined), Some(&mut repeated), &mut values)?;
             if records == 0 {
                 return Ok(());
-            }
-            if self.bytes.len() + values.len() * 4 > most {
-                return Err(Refused::File(format!("its vectors take more than {} of memory", io::human_bytes(most))));
             }
             let mut values = values.iter();
             for (defined, repeated) in defined.iter().zip(&repeated) {
@@ -117,8 +113,8 @@ impl Lists {
                     self.length += 1;
                     self.bytes.extend(values.next().map_or(f32::NAN, &number).to_le_bytes());
                 } else {
-                    // Of a list with a missing number this is its last level but one.
-                    self.missing |= column.self_type().is_optional() && *defined == column.max_def_level() - 1;
+                    // The list is there, and holds something that is no number.
+                    self.missing |= *defined >= column.repeated_ancestor_def_level();
                 }
             }
         }
@@ -134,10 +130,14 @@ fn lists(file: File, most: usize) -> Result<Lists, Refused> {
     let mut lists = Lists::default();
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group)?;
-        check_pages(&*group, at)?;
+        // Before one is unpacked: a few bytes may stand for any number of values.
+        let held = lists.bytes.len().saturating_add(values_of(&*group, at)?.saturating_mul(size_of::<f32>()));
+        if held > most {
+            return Err(Refused::File(format!("its vectors take more than {} of memory", io::human_bytes(most))));
+        }
         match group.get_column_reader(at)? {
-            ColumnReader::FloatColumnReader(reader) => lists.read(reader, &column, most, |x| *x)?,
-            ColumnReader::DoubleColumnReader(reader) => lists.read(reader, &column, most, |x| *x as f32)?,
+            ColumnReader::FloatColumnReader(reader) => lists.read(reader, &column, |x| *x)?,
+            ColumnReader::DoubleColumnReader(reader) => lists.read(reader, &column, |x| *x as f32)?,
             _ => {
                 let found = column.physical_type();
                 let message = format!("its column `{VECTORS}` holds {found}; read are lists of FLOAT or DOUBLE");
@@ -153,7 +153,7 @@ fn lists(file: File, most: usize) -> Result<Lists, Refused> {
 }
 
 /// The ids as JSON Lines.
-fn texts(file: File) -> Result<String, Refused> {
+fn texts(file: File, most: usize) -> Result<String, Refused> {
     let reader = SerializedFileReader::new(file)?;
     let (at, column) = find(&reader, IDS)?;
     if column.max_rep_level() != 0 || column.physical_type() != Type::BYTE_ARRAY {
@@ -162,7 +162,7 @@ fn texts(file: File) -> Result<String, Refused> {
     let (mut lines, mut row) = (String::new(), 0);
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group)?;
-        check_pages(&*group, at)?;
+        values_of(&*group, at)?;
         let ColumnReader::ByteArrayColumnReader(mut reader) = group.get_column_reader(at)? else { continue };
         let (mut defined, mut values) = (Vec::new(), Vec::new());
         loop {
@@ -181,6 +181,10 @@ fn texts(file: File) -> Result<String, Refused> {
                 row += 1;
                 let id = std::str::from_utf8(value.data())
                     .map_err(|_| Refused::Cell(row, Some(IDS.to_owned()), "the id is not UTF-8".to_owned()))?;
+                // One text may stand in many rows.
+                if id.len() > MAX_LINE_BYTES || lines.len() + id.len() > most {
+                    return Err(Refused::File(format!("its ids take more than {} of memory", io::human_bytes(most))));
+                }
                 lines += &serde_json::Value::from(id).to_string();
                 lines.push('\n');
             }
@@ -204,16 +208,19 @@ fn find(reader: &SerializedFileReader<File>, name: &str) -> Result<(usize, Colum
     }
 }
 
-/// Refuses pages of too many values before one is unpacked.
-fn check_pages(group: &dyn RowGroupReader, column: usize) -> Result<(), Refused> {
+/// Values of a column, those that are missing too, as its pages say; refuses pages of too many.
+fn values_of(group: &dyn RowGroupReader, column: usize) -> Result<usize, Refused> {
     let mut pages = group.get_column_page_reader(column)?;
+    let mut all = 0usize;
     while let Some(page) = pages.peek_next_page()? {
-        if page.num_levels.is_some_and(|n| n > PAGE_VALUES) {
+        let values = page.num_levels.unwrap_or(0);
+        if values > PAGE_VALUES {
             return Err(Refused::File(format!("one of its pages holds more than {PAGE_VALUES} values")));
         }
+        all += values;
         pages.skip_next_page()?;
     }
-    Ok(())
+    Ok(all)
 }
 
 #[cfg(test)]

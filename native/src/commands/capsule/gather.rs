@@ -1,12 +1,11 @@
 //! What belongs to a run: its files, their names in the capsule, and what is known of them.
 
-use super::{config_of, packed_name};
+use super::{config_of, packed_name, with_vectors};
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::training::{self, CHECKPOINT};
-use crate::vectors::Source;
 use crate::{io, output, scoreboards};
 use crucible_core::capsule::{
     BUNDLES_FOLDER, BundlesRecord, CONFIG, CheckpointRecord, EVAL_FOLDER, EvalRecord, FileKind, FileRecord,
@@ -203,19 +202,30 @@ impl Run {
         self.add(&name, path.to_owned())
     }
 
-    /// Packs the ready vectors that an adapter reads, where it does: without them its bundles and eval sets say little.
+    /// Packs the ready vectors that an adapter reads, where it does: without them its bundles and `evals` say little.
     ///
     /// # Errors
-    /// They are not there.
-    pub(super) fn add_vectors(&mut self) -> CliResult<()> {
-        let Some(Source::File { vectors, ids }) = training::ready(&self.config) else { return Ok(()) };
-        let both = [vectors, ids];
-        for path in &both[..if both[0] == both[1] { 1 } else { 2 }] {
-            if !path.is_file() {
-                let message = format!("{}: the vectors that the adapter reads are not there", path.display());
-                return Err(CliError::new(Exit::Data, message).advise("put back what the run's config.yaml names"));
+    /// An eval set's events are not among them, or their ids are packed themselves.
+    pub(super) fn add_vectors(&mut self, evals: &[PathBuf], ctx: &Context) -> CliResult<()> {
+        let Some(source) = training::ready(&self.config) else { return Ok(()) };
+        let paths: Vec<PathBuf> = source.files().into_iter().map(|(_, path)| path.to_owned()).collect();
+        if let Some(path) = paths.iter().find(|path| !path.is_file()) {
+            let what = "the vectors that the adapter reads are not there, and will not be in the capsule";
+            ctx.reporter.warn(format!("{}: {what}; `capsule verify` will ask for them", path.display()));
+            return Ok(());
+        }
+        for eval in evals {
+            let (set, _) = set_of(eval, &eval.display().to_string(), u64::MAX)?;
+            with_vectors(Some(&source), eval, &set.events)
+                .map_err(|e| e.advise("score it with the vectors that data.embeddings names, or leave it out"))?;
+        }
+        for path in paths {
+            let name = packed_name(VECTORS_FOLDER, &path);
+            if FileKind::of(&name).is_none() {
+                let message = format!("{}: ids are packed as they are, not compressed", path.display());
+                return Err(CliError::usage(message).advise("unpack the file, and name it with data.embedding_ids"));
             }
-            self.add(&packed_name(VECTORS_FOLDER, path), path.clone())?;
+            self.add(&name, path)?;
         }
         Ok(())
     }

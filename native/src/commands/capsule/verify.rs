@@ -1,6 +1,6 @@
 //! `crucible capsule verify`.
 
-use super::{Source, archive, config_of, gather, packed_vectors, rerun};
+use super::{Source, archive, config_of, gather, packed_vectors, rerun, with_vectors};
 use crate::checkpoint::Loaded;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -105,7 +105,15 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
 
 /// What an adapter reads, where it is not the events' own vectors: those that were given, else those in the capsule.
 fn ready(args: &Args, config: Option<&Config>, metadata: &Metadata, dir: &Path) -> CliResult<Option<vectors::Source>> {
-    let Some(config) = config.filter(|config| training::ready(config).is_some()) else { return Ok(None) };
+    let Some(config) = config.filter(|config| training::ready(config).is_some()) else {
+        return match &args.embeddings {
+            None => Ok(None),
+            Some(_) => {
+                Err(CliError::usage("--embeddings is what an adapter reads from a file, and this run read none")
+                    .advise("leave it out"))
+            }
+        };
+    };
     let given = args.embeddings.as_ref().map(|path| vectors::Source::file(path, args.embedding_ids.as_deref()));
     let found = given.or_else(|| packed_vectors(config, dir));
     let needed = args.rerun || metadata.of_kind(FileKind::Eval).next().is_some();
@@ -151,8 +159,13 @@ impl Contents<'_> {
             match self.set(file) {
                 Ok((set, hash)) => {
                     // On the CPU, whatever the scoreboard's device: verdicts are the same, margins nearly.
-                    let given = self.ready.map(|ready| ready.given_to(Path::new(&file.path), &set.events));
-                    let given = given.transpose()?;
+                    let given = match with_vectors(self.ready, Path::new(&file.path), &set.events) {
+                        Ok(given) => given,
+                        Err(e) => {
+                            report.add("eval_set", Some(&file.path), Err(inside(&e, self.dir)));
+                            continue;
+                        }
+                    };
                     let events = given.as_ref().unwrap_or(&set.events);
                     let vectors = loaded.map(|loaded| loaded.embed(None, events)).transpose()?;
                     let scores = vectors.map(|vectors| eval::score(&set, &vectors));

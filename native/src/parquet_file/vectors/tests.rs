@@ -120,6 +120,15 @@ fn rows_that_are_no_vectors_are_named_all_at_once() {
     ] {
         assert!(message.contains(part), "{part:?} is not said: {message}");
     }
+    // A first row with a fault says nothing of the others; what holds no number where one should be is missing, too.
+    let numbers = [1.0, 1.0, 2.0, 3.0, 4.0];
+    let first = Held::Floats(&numbers, &[3, 2, 3, 3, 3, 3], &[0, 1, 0, 1, 0, 1]);
+    let message = refused(&table(LISTS, &[&[first]]));
+    assert!(message.contains("x.parquet: row 1: `embedding`: a number is missing (null)"), "{message}");
+    let deep =
+        "optional group embedding (LIST) { repeated group list { optional group element { optional float x; } } }";
+    let message = refused(&table(deep, &[&[Held::Floats(&numbers[..4], &[4, 2, 4, 4, 4], &[0, 1, 1, 0, 1])]]));
+    assert!(message.contains("x.parquet: row 1: `embedding`: a number is missing (null)"), "{message}");
 }
 
 #[test]
@@ -155,6 +164,13 @@ fn damaged_and_large_files_end_in_a_message() {
     let message = vectors(&path, 2399).expect_err("is refused").message;
     assert!(message.contains("take more than 2.3 KiB of memory"), "{message}");
     assert!(vectors(&path, 2400).is_ok());
+    // Missing values are counted as well, and one text in many rows.
+    let (_dir, path) = file(&table(LISTS, &[&[Held::Floats(&[], &[0; 700], &[0; 700])]]));
+    assert!(vectors(&path, 2400).expect_err("is refused").message.contains("take more than"));
+    let (texts_in_rows, levels) = (vec![&b"the same"[..]; 1000], vec![1; 1000]);
+    let (_dir, path) = file(&table("optional binary event_id;", &[&[Held::Texts(&texts_in_rows, &levels)]]));
+    let refused = texts(File::open(&path).expect("opens"), 5000);
+    assert!(matches!(refused, Err(Refused::File(message)) if message.contains("its ids take more than")));
     let mut stream = Stream::new(2, "damage", 0);
     for _ in 0..3000 {
         let mut bytes = bytes.clone();
