@@ -51,8 +51,7 @@ pub fn is_one(path: &Path) -> bool {
 /// No such file; one that is damaged, packed in a way that is not known, too large, or without rows (exit status 3).
 pub fn rows(path: &Path) -> CliResult<Vec<Row>> {
     let (file, name) = (io::open_raw(path)?, path.display().to_string());
-    let read = quietly(|| read(file, MAX_BYTES)).unwrap_or_else(|panicked| Err(Refused::File(panicked)));
-    match read {
+    match quietly(|| read(file, MAX_BYTES)) {
         Ok(rows) if rows.is_empty() => Err(Faults::of_file(&name, "holds no rows").into()),
         Ok(rows) => Ok(rows),
         Err(refused) => Err(error(path, refused)),
@@ -97,15 +96,16 @@ impl From<ParquetError> for Refused {
 }
 
 /// Does it, and makes an error of a panic without a word on the terminal.
-fn quietly<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+fn quietly<R>(work: impl FnOnce() -> Result<R, Refused>) -> Result<R, Refused> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let done = panic::catch_unwind(AssertUnwindSafe(work));
     panic::set_hook(hook);
-    done.map_err(|payload| {
+    done.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<String>().cloned();
         let text = text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        format!("it is damaged ({})", text.as_deref().and_then(|t| t.lines().next()).unwrap_or("of no known form"))
+        let what = text.as_deref().and_then(|t| t.lines().next()).unwrap_or("of no known form");
+        Err(Refused::File(format!("it is damaged ({what})")))
     })
 }
 

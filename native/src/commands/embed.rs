@@ -6,7 +6,7 @@ use crate::device;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
-use crate::parquet_file::{self, Column, Values};
+use crate::parquet_file::{self, Column, Values, vectors};
 use crate::vectors::ids_beside;
 use crucible_core::data::Event;
 use crucible_core::embeddings::{Embeddings, TENSOR, npy_header};
@@ -131,8 +131,8 @@ fn write_ids(path: &Path, events: &[Event]) -> CliResult<AtomicFile> {
 fn write_parquet(path: &Path, events: &[Event], embeddings: &Embeddings) -> CliResult<AtomicFile> {
     let column = |name: &str, values| Column { name: name.to_owned(), values };
     let ids = events.iter().map(|event| Some(event.event_id.as_str())).collect();
-    let vectors = Values::Vectors { dim: embeddings.dim, rows: &embeddings.vectors };
-    parquet_file::write(path, &[column("event_id", Values::Texts(ids)), column("embedding", vectors)])
+    let embeddings = Values::Vectors { dim: embeddings.dim, rows: &embeddings.vectors };
+    parquet_file::write(path, &[column(vectors::IDS, Values::Texts(ids)), column(vectors::VECTORS, embeddings)])
 }
 
 fn write_vectors(path: &Path, format: Format, events: &[Event], embeddings: &Embeddings) -> CliResult<AtomicFile> {

@@ -34,7 +34,7 @@ const PAGE_VALUES: usize = 1 << 26;
 /// there should be one, or are not as long as the first.
 pub fn vectors(path: &Path, most: usize) -> CliResult<Vec<u8>> {
     let (file, name) = (io::open_raw(path)?, path.display().to_string());
-    let read = quietly(|| lists(file, most)).unwrap_or_else(|panicked| Err(Refused::File(panicked)));
+    let read = quietly(|| lists(file, most));
     let Lists { dim, rows, mut bytes, faults, .. } = read.map_err(|refused| super::error(path, refused))?;
     Faults { source: name, rows: true, ..faults }.or(())?;
     bytes.splice(0..0, npy_header(rows, dim));
@@ -47,8 +47,7 @@ pub fn vectors(path: &Path, most: usize) -> CliResult<Vec<u8>> {
 /// As [`super::rows`]; no column of texts; ids that are missing, empty or there twice, all of them at once.
 pub fn ids(path: &Path) -> CliResult<Vec<String>> {
     let file = io::open_raw(path)?;
-    let read = quietly(|| texts(file, super::MAX_BYTES)).unwrap_or_else(|panicked| Err(Refused::File(panicked)));
-    let lines = read.map_err(|refused| super::error(path, refused))?;
+    let lines = quietly(|| texts(file, super::MAX_BYTES)).map_err(|refused| super::error(path, refused))?;
     read_ids(&mut lines.as_bytes(), &path.display().to_string())
         .map_err(|faults| CliError::from(super::of_rows(path, faults)))
 }

@@ -174,7 +174,7 @@ impl Run {
     /// Packs an eval set, for the scoreboards that were made of it.
     ///
     /// # Errors
-    /// It can't be read, or none was.
+    /// It can't be read, none was, or an adapter's vectors are at hand and its events are not among them.
     pub(super) fn add_eval(&mut self, path: &Path) -> CliResult<()> {
         let (set, hash) = set_of(path, &path.display().to_string(), u64::MAX)?;
         let (source, content) = (hex(&hash), content_hash(&set));
@@ -199,25 +199,23 @@ impl Run {
                 &source[..16]
             )));
         }
+        let ready = training::ready(&self.config).filter(|ready| ready.files().iter().all(|(_, path)| path.is_file()));
+        with_vectors(ready.as_ref(), path, &set.events)
+            .map_err(|e| e.advise("score it with the vectors that data.embeddings names, or leave it out"))?;
         self.add(&name, path.to_owned())
     }
 
-    /// Packs the ready vectors that an adapter reads, where it does: without them its bundles and `evals` say little.
+    /// Packs the ready vectors that an adapter reads, where it does: without them its bundles and eval sets say little.
     ///
     /// # Errors
-    /// An eval set's events are not among them, or their ids are packed themselves.
-    pub(super) fn add_vectors(&mut self, evals: &[PathBuf], ctx: &Context) -> CliResult<()> {
+    /// Their ids are packed themselves.
+    pub(super) fn add_vectors(&mut self, ctx: &Context) -> CliResult<()> {
         let Some(source) = training::ready(&self.config) else { return Ok(()) };
         let paths: Vec<PathBuf> = source.files().into_iter().map(|(_, path)| path.to_owned()).collect();
         if let Some(path) = paths.iter().find(|path| !path.is_file()) {
             let what = "the vectors that the adapter reads are not there, and will not be in the capsule";
             ctx.reporter.warn(format!("{}: {what}; `capsule verify` will ask for them", path.display()));
             return Ok(());
-        }
-        for eval in evals {
-            let (set, _) = set_of(eval, &eval.display().to_string(), u64::MAX)?;
-            with_vectors(Some(&source), eval, &set.events)
-                .map_err(|e| e.advise("score it with the vectors that data.embeddings names, or leave it out"))?;
         }
         for path in paths {
             let name = packed_name(VECTORS_FOLDER, &path);

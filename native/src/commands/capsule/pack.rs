@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     run.add_bundles(args, &dir, ctx)?;
     args.include_eval.iter().try_for_each(|eval| run.add_eval(eval))?;
     if args.include_bundles || !args.include_eval.is_empty() {
-        run.add_vectors(&args.include_eval, ctx)?;
+        run.add_vectors(ctx)?;
     }
     let taken: Vec<(&str, &Path)> = run.files.values().map(|file| ("a file of the run", file.as_path())).collect();
     output::refuse_overwriting("--output", &path, &taken)?;
