@@ -193,7 +193,7 @@ impl Lemma {
             // A zero vector is as near to everything: it points nowhere.
             let points = vector.iter().any(|x| *x != 0.0);
             zero += usize::from(!points);
-            let similar = |other: &[f32]| f64::from(widest(|| dot(vector, other)));
+            let similar = |other: &[f32]| f64::from(widest!(dot(vector, other)));
             let nearest = || best(centroids.iter().map(|(sense, centroid)| (*sense, similar(centroid))));
             predicted[0].push(points.then(nearest).flatten());
             let voted = || vote(self.train.iter().map(|(row, sense)| (*sense, similar(train.row(*row)))), neighbours);

@@ -37,13 +37,15 @@ impl Stream {
     pub fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "below(0) has no value to draw");
         let n = n as u64;
-        let threshold = n.wrapping_neg() % n;
-        loop {
-            let product = u128::from(self.bits()) * u128::from(n);
-            if product as u64 >= threshold {
-                return (product >> 64) as usize;
+        let mut product = u128::from(self.bits()) * u128::from(n);
+        // What is rejected lies below `2⁶⁴ mod n`, hence below `n`: the division is for those alone that come near it.
+        if (product as u64) < n {
+            let threshold = n.wrapping_neg() % n;
+            while (product as u64) < threshold {
+                product = u128::from(self.bits()) * u128::from(n);
             }
         }
+        (product >> 64) as usize
     }
 
     /// Uniform in `[0, 1)`, 53 bits.

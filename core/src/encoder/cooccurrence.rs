@@ -102,10 +102,7 @@ impl<'a> Company<'a> {
                 for (c, n) in self.row(t, &mut counts) {
                     let information = (f64::from(n) / (expected * self.pairs[c])).ln();
                     if information > 0.0 {
-                        widest(
-                            #[inline(always)]
-                            || axpy(out, information as f32, &basis[c * dim..][..dim]),
-                        );
+                        widest!(axpy(out, information as f32, &basis[c * dim..][..dim]));
                     }
                 }
             }

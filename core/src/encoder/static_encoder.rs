@@ -194,10 +194,10 @@ impl StaticEncoder {
         parallel::for_each(blocks, |(number, (vectors, norms))| {
             let first = range.start + number * BLOCK;
             let mut pooled = vec![0f32; norms.len() * self.config.embedding_dim];
-            widest(|| self.pool(corpus, first..first + norms.len(), &mut pooled));
+            widest!(self.pool(corpus, first..first + norms.len(), &mut pooled));
             vectors.copy_from_slice(&self.head(&weights, pooled));
-            widest(|| {
-                for (row, norm) in vectors.chunks_exact_mut(dim).zip(norms) {
+            widest!({
+                for (row, norm) in vectors.chunks_exact_mut(dim).zip(norms.iter_mut()) {
                     *norm = normalise(row);
                 }
             });
@@ -230,9 +230,9 @@ impl StaticEncoder {
             let mut out = vec![0f32; rows * layer.bias.len()];
             layer.forward(weight, values.as_deref().unwrap_or(&pooled), &mut out);
             if !last {
-                widest(|| activation::forward(self.config.activation, &mut out));
+                widest!(activation::forward(self.config.activation, &mut out));
             } else if self.config.residual {
-                widest(|| axpy(&mut out, 1.0, &pooled));
+                widest!(axpy(&mut out, 1.0, &pooled));
             }
             values = Some(out);
         }

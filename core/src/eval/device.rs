@@ -1,11 +1,11 @@
 //! Scores of bundles computed on a device.
 
-use super::numeric::vectorised;
 use super::score::{Score, score_bundle};
 use crate::backend::{Backend, BackendError};
 use crate::data::{Bundle, BundleSet};
 use crate::embeddings::Embeddings;
 use crate::kernels::danger::{SURE, Sizes, slack};
+use crate::kernels::simd::widest;
 use crate::kernels::u;
 use crate::parallel;
 
@@ -45,7 +45,7 @@ pub(super) async fn score_some_on<B: Backend>(
         scores.extend(parallel::map(block.anchors.len(), |i| {
             let ([positive, largest, _], [winner, rank, sure]) = (similarities[i], verdicts[i]);
             if sure != SURE || !(positive.is_finite() && largest.is_finite()) {
-                return vectorised(|| score_bundle(&rest[i], embeddings));
+                return widest!(score_bundle(&rest[i], embeddings));
             }
             let (pos_sim, max_neg_sim) = (f64::from(positive), f64::from(largest));
             Score { margin: pos_sim - max_neg_sim, rank, pos_sim, max_neg_sim, winner, zero_vector: false }

@@ -1,7 +1,7 @@
 //! The items file: one line for each bundle, from which everything paired is computed later.
 
 use super::score::Score;
-use crate::data::{Bundle, BundleSet, Event, Fault, Faults, Pool, Tier};
+use crate::data::{BundleSet, Event, Fault, Faults, Pool, Tier};
 use crate::parallel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ pub fn items<'a>(set: &'a BundleSet, scores: &[Score]) -> Vec<Item<'a>> {
             zero_vector: score.zero_vector,
         }
     };
-    (0..scores.len()).map(item).collect()
+    parallel::map(scores.len(), item)
 }
 
 /// The anchor's `doc` (a text or a number) if it has one, else its lemma.
@@ -107,12 +107,19 @@ fn group_of(anchor: &Event) -> (Cow<'_, str>, GroupKind) {
 /// The group of every bundle, numbered in order of first appearance: bundles with equal `group` have equal numbers.
 #[must_use]
 pub fn groups(set: &BundleSet) -> Vec<u32> {
+    let named = parallel::map(set.bundles.len(), |i| group_of(&set.events[set.bundles[i].anchor as usize]).0);
     let mut numbers = HashMap::new();
-    let number = |bundle: &Bundle| {
+    let mut out: Vec<u32> = Vec::with_capacity(named.len());
+    for (i, name) in named.iter().enumerate() {
+        // Most bundles come beside others of their group.
+        if i > 0 && named[i - 1] == *name {
+            out.push(out[i - 1]);
+            continue;
+        }
         let next = numbers.len() as u32;
-        *numbers.entry(group_of(&set.events[bundle.anchor as usize]).0).or_insert(next)
-    };
-    set.bundles.iter().map(number).collect()
+        out.push(*numbers.entry(name).or_insert(next));
+    }
+    out
 }
 
 /// Writes items as JSON Lines.

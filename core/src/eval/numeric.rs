@@ -4,23 +4,16 @@
 //! lanes into registers of any width; the value stays. So a margin has the same bits natively and in a browser, and a
 //! tie is a tie everywhere.
 
-use pulp::Arch;
-
 /// Partial sums; enough to fill an AVX-512 register, and part of the value's definition.
 const LANES: usize = 8;
 
+#[inline(always)]
 fn fold(lanes: [f64; LANES]) -> f64 {
     let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-/// Runs `f` compiled for the best instruction set at hand.
-#[inline(always)]
-pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    Arch::new().dispatch(f)
-}
-
-/// `(a · b, b · b)` of two rows of equal length; call it inside [`vectorised`].
+/// `(a · b, b · b)` of two rows of equal length; call it inside `widest!`.
 #[inline(always)]
 pub(super) fn dot_and_square(a: &[f32], b: &[f32]) -> (f64, f64) {
     assert_eq!(a.len(), b.len(), "rows of different width");
@@ -41,7 +34,7 @@ pub(super) fn dot_and_square(a: &[f32], b: &[f32]) -> (f64, f64) {
     (fold(dot), fold(square))
 }
 
-/// `a · b` of two rows of equal length; call it inside [`vectorised`].
+/// `a · b` of two rows of equal length; call it inside `widest!`.
 #[inline(always)]
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len(), "rows of different width");
@@ -61,6 +54,7 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::widest;
     use crate::rng::Stream;
 
     #[test]
@@ -69,8 +63,8 @@ mod tests {
             let mut stream = Stream::new(3, "numeric", dim as u64);
             let mut row = || (0..dim).map(|_| stream.symmetric(1.0)).collect::<Vec<f32>>();
             let (a, b) = (row(), row());
-            let plain = Arch::Scalar.dispatch(|| dot_and_square(&a, &b));
-            assert_eq!(vectorised(|| dot_and_square(&a, &b)), plain, "dim {dim}");
+            let plain = dot_and_square(&a, &b);
+            assert_eq!(widest!(dot_and_square(&a, &b)), plain, "dim {dim}");
             let wide = |r: &[f32]| r.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
             assert_eq!(dot(&wide(&a), &wide(&b)), plain.0, "dim {dim}");
             let sum: f64 = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();

@@ -1,7 +1,9 @@
 //! How sure margins and ranks are: intervals from resampling whole groups of bundles (SPEC §11).
 
+use super::numeric::dot;
 use super::score::Score;
 use crate::estimate::{BCA_BY_GROUP, Interval, LEVEL, bca, quantile};
+use crate::kernels::simd::widest;
 use crate::parallel;
 use crate::rng::Stream;
 use schemars::JsonSchema;
@@ -58,7 +60,7 @@ impl GroupIntervals {
     #[must_use]
     pub fn of(scores: &[Score], members: &[usize], resampling: &Resampling) -> Option<Self> {
         let sample = Sample::new(scores, members, &resampling.groups);
-        let count = sample.groups.len();
+        let count = sample.sizes.len();
         if count < 2 {
             return None;
         }
@@ -71,25 +73,18 @@ impl GroupIntervals {
             let (low, high) = (bca.bound((1.0 - LEVEL) / 2.0), bca.bound(f64::midpoint(1.0, LEVEL)));
             Some(Interval { low, high, level: LEVEL, method: BCA_BY_GROUP.to_owned() })
         };
+        let intervals: Option<Vec<Interval>> = parallel::map(whole.len(), interval).into_iter().collect();
+        let [mean_margin, median_margin, q10_margin, q90_margin, mean_rank] = intervals?.try_into().ok()?;
         Some(Self {
             groups: count,
             resamples: RESAMPLES,
-            mean_margin: interval(0)?,
-            median_margin: interval(1)?,
-            q10_margin: interval(2)?,
-            q90_margin: interval(3)?,
-            mean_rank: interval(4)?,
+            mean_margin,
+            median_margin,
+            q10_margin,
+            q90_margin,
+            mean_rank,
         })
     }
-}
-
-/// What one group brings along.
-#[derive(Default)]
-struct Group {
-    margin: f64,
-    rank: f64,
-    /// Places of its bundles among all margins in ascending order.
-    places: Vec<u32>,
 }
 
 /// Scores in an order in which quantiles of any choice of groups are quickly found.
@@ -98,10 +93,13 @@ struct Sample {
     margins: Vec<f64>,
     /// The group of each margin.
     owner: Vec<u32>,
-    groups: Vec<Group>,
-    /// Sums over all groups.
-    whole: Group,
+    /// Of each group: how many bundles, the sums of their margins and ranks, their places among all margins.
     sizes: Vec<u32>,
+    margin_sums: Vec<f64>,
+    rank_sums: Vec<f64>,
+    places: Vec<Vec<u32>>,
+    /// Sums of all margins and of all ranks.
+    whole: [f64; 2],
     /// Margins from one landmark to the next.
     stride: usize,
     /// `below[k][g]`: bundles of group `g` before place `k · stride`.
@@ -112,38 +110,37 @@ impl Sample {
     fn new(scores: &[Score], members: &[usize], groups: &[u32]) -> Self {
         // Numbered in order of first appearance: the same whatever the groups' own numbers are.
         let mut numbers = HashMap::new();
-        let (mut held, mut placed) = (Vec::<Group>::new(), Vec::with_capacity(members.len()));
+        let (mut margin_sums, mut rank_sums) = (Vec::new(), Vec::new());
+        let mut placed = Vec::with_capacity(members.len());
         for member in members {
             let next = numbers.len() as u32;
             let number = *numbers.entry(groups[*member]).or_insert(next);
-            held.resize_with(numbers.len(), Group::default);
-            held[number as usize].margin += scores[*member].margin;
-            held[number as usize].rank += f64::from(scores[*member].rank);
+            margin_sums.resize(numbers.len(), 0.0);
+            rank_sums.resize(numbers.len(), 0.0);
+            margin_sums[number as usize] += scores[*member].margin;
+            rank_sums[number as usize] += f64::from(scores[*member].rank);
             placed.push((scores[*member].margin, number));
         }
         placed.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut whole = Group::default();
-        for group in &held {
-            whole.margin += group.margin;
-            whole.rank += group.rank;
-        }
         let (margins, owner): (Vec<f64>, Vec<u32>) = placed.into_iter().unzip();
+        let mut places = vec![Vec::new(); numbers.len()];
         for (place, group) in (0..).zip(&owner) {
-            held[*group as usize].places.push(place);
+            places[*group as usize].push(place);
         }
-        let landmarks = LANDMARKS.min(MOST_COUNTS / held.len().max(1)).max(1);
+        let landmarks = LANDMARKS.min(MOST_COUNTS / numbers.len().max(1)).max(1);
         let stride = owner.len().div_ceil(landmarks).max(1);
-        let mut counts = vec![0u32; held.len()];
+        let mut counts = vec![0u32; numbers.len()];
         let mut below = Vec::new();
         for block in owner.chunks(stride) {
             below.push(counts.clone());
             block.iter().for_each(|group| counts[*group as usize] += 1);
         }
-        Self { margins, owner, groups: held, whole, sizes: counts, stride, below }
+        let whole = [&margin_sums, &rank_sums].map(|sums| sums.iter().sum());
+        Self { margins, owner, sizes: counts, margin_sums, rank_sums, places, whole, stride, below }
     }
 
     fn resamples(&self, seed: u64) -> Vec<Numbers> {
-        let count = self.groups.len();
+        let count = self.sizes.len();
         let blocks = parallel::map(RESAMPLES.div_ceil(BLOCK), |block| {
             let mut weights = vec![0u32; count];
             let numbers = block * BLOCK..RESAMPLES.min((block + 1) * BLOCK);
@@ -160,23 +157,34 @@ impl Sample {
 
     /// The numbers of a sample that holds group `g` `weights[g]` times.
     fn numbers(&self, weights: &[u32]) -> Numbers {
-        let n = weighted(weights, &self.sizes) as usize;
-        let sum = |of: fn(&Group) -> f64| -> f64 {
-            self.groups.iter().zip(weights).map(|(g, w)| of(g) * f64::from(*w)).sum()
-        };
+        let n = weighted(weights, &self.sizes);
+        let times: Vec<f64> = weights.iter().map(|w| f64::from(*w)).collect();
+        let mean = |sums| widest!(dot(&times, sums)) / n as f64;
         let [q10, median, q90] = QUANTILES.map(|q| {
             let at = (n - 1) as f64 * q;
-            let (low, high) = self.neighbours(weights, at.floor() as u64, at.ceil() as u64);
+            let (low, high) = self.neighbours(weights, q, [at.floor() as u64, at.ceil() as u64]);
             between(low, high, at - at.floor())
         });
-        [sum(|g| g.margin) / n as f64, median, q10, q90, sum(|g| g.rank) / n as f64]
+        [mean(&self.margin_sums), median, q10, q90, mean(&self.rank_sums)]
     }
 
-    /// The margins at places `low` and `high` (the same or the next) of the sample.
-    fn neighbours(&self, weights: &[u32], low: u64, high: u64) -> (f64, f64) {
-        // The last landmark with no more than `low` margins before it.
-        let landmark = self.below.partition_point(|below| weighted(weights, below) <= low) - 1;
-        let mut passed = weighted(weights, &self.below[landmark]);
+    /// The margins at two places of the sample, the same or the next, which lie at its quantile `q`.
+    fn neighbours(&self, weights: &[u32], q: f64, [low, high]: [u64; 2]) -> (f64, f64) {
+        // The last landmark with no more than `low` margins before it: not far from where it is among all of them.
+        let before = |landmark: usize| weighted(weights, &self.below[landmark]);
+        let mut landmark = ((self.below.len() - 1) as f64 * q) as usize;
+        let mut passed = before(landmark);
+        while passed > low {
+            landmark -= 1;
+            passed = before(landmark);
+        }
+        while landmark + 1 < self.below.len() {
+            let further = before(landmark + 1);
+            if further > low {
+                break;
+            }
+            (landmark, passed) = (landmark + 1, further);
+        }
         let mut first = None;
         for place in landmark * self.stride..self.owner.len() {
             passed += u64::from(weights[self.owner[place] as usize]);
@@ -192,8 +200,8 @@ impl Sample {
 
     /// The numbers without one group.
     fn without(&self, left: usize) -> Numbers {
-        let (places, n) = (&self.groups[left].places, self.margins.len() - self.groups[left].places.len());
-        let mean = |of: fn(&Group) -> f64| (of(&self.whole) - of(&self.groups[left])) / n as f64;
+        let (places, n) = (&self.places[left], self.margins.len() - self.places[left].len());
+        let mean = |sums: &[f64], whole: f64| (whole - sums[left]) / n as f64;
         let at = |place: f64| {
             // Every margin that is gone moves the later ones up by one.
             let moved = places.iter().zip(0..).take_while(|(p, before)| **p <= place as u32 + before).count();
@@ -203,7 +211,7 @@ impl Sample {
             let place = (n - 1) as f64 * q;
             between(at(place.floor()), at(place.ceil()), place - place.floor())
         });
-        [mean(|g| g.margin), median, q10, q90, mean(|g| g.rank)]
+        [mean(&self.margin_sums, self.whole[0]), median, q10, q90, mean(&self.rank_sums, self.whole[1])]
     }
 }
 
@@ -213,7 +221,7 @@ fn between(low: f64, high: f64, share: f64) -> f64 {
 }
 
 fn weighted(weights: &[u32], counts: &[u32]) -> u64 {
-    weights.iter().zip(counts).map(|(w, c)| u64::from(*w) * u64::from(*c)).sum()
+    widest!(weights.iter().zip(counts).map(|(w, c)| u64::from(*w) * u64::from(*c)).sum())
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 //! A model can pass 96 % of its bundles with every similarity at 0.9999, or because each bundle has one negative only.
 //! What stands here is printed beside every pass rate; each suspicion is also a [`Warning`] in words.
 
-use super::numeric::{dot, vectorised};
+use super::numeric::dot;
 use super::score::Score;
 use super::summary::Summary;
 use crate::data::{BundleSet, Tier};
 use crate::embeddings::Embeddings;
 use crate::estimate::quantile;
+use crate::kernels::simd::widest;
 use crate::parallel;
 use crate::rng::Stream;
 use schemars::JsonSchema;
@@ -163,6 +164,7 @@ pub fn sanity(
 ) -> Sanity {
     assert_eq!(set.bundles.len(), scores.len(), "one score for each bundle is needed");
     assert_eq!(set.events.len(), embeddings.len(), "one embedding for each event is needed");
+    let (similarity, space) = parallel::join(|| similarity(scores), || space(embeddings, seed));
     let mut out = Sanity {
         chance: chance(set, overall, by_tier),
         ties: scores.iter().filter(|s| s.ties()).count(),
@@ -170,8 +172,8 @@ pub fn sanity(
             items: scores.iter().filter(|s| s.zero_vector).count(),
             texts: embeddings.norms.iter().filter(|norm| !usable(**norm)).count(),
         },
-        similarity: similarity(scores),
-        space: space(embeddings, seed),
+        similarity,
+        space,
         tier_order: tier_order(by_tier),
         warnings: Vec::new(),
     };
@@ -273,11 +275,14 @@ fn covariance_square(rows: &[f64], n: usize, dim: usize) -> f64 {
         transposed = parallel::map(dim, |j| rows.chunks_exact(dim).map(|row| row[j]).collect::<Vec<_>>()).concat();
         (dim, n, transposed.as_slice())
     };
-    let row = |i: usize| &data[i * width..][..width];
     let sums = parallel::map(side, |i| {
-        vectorised(|| {
-            let off: f64 = (0..i).map(|j| dot(row(i), row(j)).powi(2)).sum();
-            2.0 * off + dot(row(i), row(i)).powi(2)
+        let (before, row) = (&data[..i * width], &data[i * width..][..width]);
+        widest!({
+            let mut off = 0.0;
+            for other in before.chunks_exact(width) {
+                off += dot(row, other).powi(2);
+            }
+            2.0 * off + dot(row, row).powi(2)
         })
     });
     sums.iter().sum::<f64>() / (n as f64).powi(2)

@@ -1,8 +1,9 @@
 //! Danger, margin and rank of every bundle (SPEC §2).
 
-use super::numeric::{dot_and_square, vectorised};
+use super::numeric::dot_and_square;
 use crate::data::{Bundle, BundleSet};
 use crate::embeddings::Embeddings;
+use crate::kernels::simd::{prefetch, widest};
 use crate::parallel;
 
 /// The margin of a bundle that holds a zero vector: the least that two cosines can differ by.
@@ -75,7 +76,16 @@ pub fn score(set: &BundleSet, embeddings: &Embeddings) -> Vec<Score> {
 
 /// [`score()`] of some of a set's bundles; their events' vectors have to be there.
 pub(super) fn score_some(bundles: &[Bundle], embeddings: &Embeddings) -> Vec<Score> {
-    parallel::map(bundles.len(), |i| vectorised(|| score_bundle(&bundles[i], embeddings)))
+    parallel::map(bundles.len(), |i| {
+        if let Some(next) = bundles.get(i + 1) {
+            // The vectors of one bundle lie anywhere; they are fetched while this one's are multiplied.
+            let others = next.negatives.iter().map(|n| n.event);
+            for event in [next.anchor, next.positive].into_iter().chain(others) {
+                prefetch(embeddings.row(event as usize));
+            }
+        }
+        widest!(score_bundle(&bundles[i], embeddings))
+    })
 }
 
 /// Cosines of each bundle's anchor with its positive and then its negatives, bit for bit those that [`score()`] compares;
@@ -86,34 +96,52 @@ pub(super) fn score_some(bundles: &[Bundle], embeddings: &Embeddings) -> Vec<Sco
 #[must_use]
 pub fn cosines(set: &BundleSet, embeddings: &Embeddings) -> Vec<Option<Vec<f64>>> {
     assert_eq!(embeddings.len(), set.events.len(), "one embedding for each event is needed");
-    let of = |bundle: &Bundle| {
-        let cosine = cosine_with(embeddings.row(bundle.anchor as usize), embeddings);
-        let others = bundle.negatives.iter().map(|n| n.event);
-        [bundle.positive].into_iter().chain(others).map(cosine).collect()
-    };
-    parallel::map(set.bundles.len(), |i| vectorised(|| of(&set.bundles[i])))
+    parallel::map(set.bundles.len(), |i| {
+        let bundle = &set.bundles[i];
+        let mut cosines = Vec::with_capacity(1 + bundle.negatives.len());
+        widest!({
+            let anchor = Anchor::new(bundle.anchor, embeddings);
+            for event in [bundle.positive].into_iter().chain(bundle.negatives.iter().map(|n| n.event)) {
+                cosines.push(anchor.cosine(event)?);
+            }
+            Some(())
+        })?;
+        Some(cosines)
+    })
 }
 
-/// Cosines with `anchor`: none for a zero vector on either side. Rounding may leave one just outside its range.
-#[inline(always)]
-fn cosine_with<'a>(anchor: &'a [f32], embeddings: &'a Embeddings) -> impl Fn(u32) -> Option<f64> + 'a {
-    let norm = dot_and_square(anchor, anchor).1.sqrt();
-    move |event| {
-        let (dot, square) = dot_and_square(anchor, embeddings.row(event as usize));
-        let scale = norm * square.sqrt();
-        (scale > 0.0 && scale.is_finite()).then(|| (dot / scale).clamp(-1.0, 1.0))
+/// What a bundle's other texts are compared with; use it inside `widest!`.
+struct Anchor<'a> {
+    row: &'a [f32],
+    norm: f64,
+    embeddings: &'a Embeddings,
+}
+
+impl<'a> Anchor<'a> {
+    #[inline(always)]
+    fn new(event: u32, embeddings: &'a Embeddings) -> Self {
+        let row = embeddings.row(event as usize);
+        Self { row, norm: dot_and_square(row, row).1.sqrt(), embeddings }
+    }
+
+    /// The cosine with another event: none for a zero vector on either side. Rounding may leave it just outside its range.
+    #[inline(always)]
+    fn cosine(&self, event: u32) -> Option<f64> {
+        let (dot, square) = dot_and_square(self.row, self.embeddings.row(event as usize));
+        let scale = self.norm * square.sqrt();
+        if scale > 0.0 && scale.is_finite() { Some((dot / scale).clamp(-1.0, 1.0)) } else { None }
     }
 }
 
-/// One bundle; call it inside [`vectorised`].
+/// One bundle; call it inside `widest!`.
 #[inline(always)]
 pub(super) fn score_bundle(bundle: &Bundle, embeddings: &Embeddings) -> Score {
-    let cosine = cosine_with(embeddings.row(bundle.anchor as usize), embeddings);
+    let anchor = Anchor::new(bundle.anchor, embeddings);
     let lost = || Score::of_zero_vector(bundle.negatives.len());
-    let Some(pos_sim) = cosine(bundle.positive) else { return lost() };
+    let Some(pos_sim) = anchor.cosine(bundle.positive) else { return lost() };
     let (mut max_neg_sim, mut winner, mut rank) = (f64::NEG_INFINITY, 0, 1);
     for (i, negative) in bundle.negatives.iter().enumerate() {
-        let Some(sim) = cosine(negative.event) else { return lost() };
+        let Some(sim) = anchor.cosine(negative.event) else { return lost() };
         if sim > max_neg_sim {
             (max_neg_sim, winner) = (sim, i as u32);
         }

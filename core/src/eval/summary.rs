@@ -4,6 +4,7 @@ use super::resampled::{GroupIntervals, Resampling};
 use super::score::Score;
 use crate::data::{Bundle, BundleSet, Pool, Tier};
 use crate::estimate::{Interval, quantile, wilson};
+use crate::parallel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -118,17 +119,18 @@ pub fn summaries(set: &BundleSet, scores: &[Score], resampling: Option<&Resampli
         Some(resampling) => Summary::resampled(scores, members, resampling),
         None => Summary::of(members.iter().map(|i| &scores[*i])),
     };
-    Summaries {
-        overall: summary(&(0..scores.len()).collect::<Vec<_>>()),
-        by_tier: of_members(set, |bundle| bundle.metadata.tier, summary),
-        by_pool: of_members(set, |bundle| bundle.metadata.pool(), summary),
-    }
+    let all: Vec<usize> = (0..scores.len()).collect();
+    let (overall, (by_tier, by_pool)) = parallel::join(
+        || summary(&all),
+        || (of_members(set, |b| b.metadata.tier, summary), of_members(set, |b| b.metadata.pool(), summary)),
+    );
+    Summaries { overall, by_tier, by_pool }
 }
 
-fn of_members<K: Ord>(
+fn of_members<K: Ord + Send>(
     set: &BundleSet,
     key: impl Fn(&Bundle) -> Option<K>,
-    summary: impl Fn(&[usize]) -> Summary,
+    summary: impl Fn(&[usize]) -> Summary + Sync + Send,
 ) -> BTreeMap<K, Summary> {
     let mut members: BTreeMap<K, Vec<usize>> = BTreeMap::new();
     for (i, bundle) in set.bundles.iter().enumerate() {
@@ -136,7 +138,7 @@ fn of_members<K: Ord>(
             members.entry(key).or_default().push(i);
         }
     }
-    members.into_iter().map(|(key, members)| (key, summary(&members))).collect()
+    parallel::map_into(members.into_iter().collect(), |(key, members)| (key, summary(&members))).into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The head's non-linearities, forward and backward.
 //!
-//! Plain loops without branches or library calls, so that they vectorise inside [`super::simd::widest`] and give the
+//! Plain loops without branches or library calls, so that they vectorise inside `simd::widest!` and give the
 //! same bits on every platform. NaN goes through: a run that went wrong must show it.
 
 use super::dropout;
@@ -40,9 +40,21 @@ pub fn reference_slope(kind: Activation, x: f64) -> f64 {
 #[inline(always)]
 pub fn forward(kind: Activation, values: &mut [f32]) {
     match kind {
-        Activation::Relu => values.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
-        Activation::Tanh => values.iter_mut().for_each(|x| *x = tanh(*x)),
-        Activation::Gelu => values.iter_mut().for_each(|x| *x = 0.5 * *x * (1.0 + gelu_tanh(*x))),
+        Activation::Relu => {
+            for x in values {
+                *x = if *x < 0.0 { 0.0 } else { *x };
+            }
+        }
+        Activation::Tanh => {
+            for x in values {
+                *x = tanh(*x);
+            }
+        }
+        Activation::Gelu => {
+            for x in values {
+                *x = 0.5 * *x * (1.0 + gelu_tanh(*x));
+            }
+        }
     }
 }
 
@@ -50,12 +62,22 @@ pub fn forward(kind: Activation, values: &mut [f32]) {
 #[inline(always)]
 pub fn backward(kind: Activation, inputs: &[f32], d: &mut [f32]) {
     match kind {
-        Activation::Relu => d.iter_mut().zip(inputs).for_each(|(d, x)| *d = if *x <= 0.0 { 0.0 } else { *d }),
-        Activation::Tanh => d.iter_mut().zip(inputs).for_each(|(d, x)| {
-            let t = tanh(*x);
-            *d *= 1.0 - t * t;
-        }),
-        Activation::Gelu => d.iter_mut().zip(inputs).for_each(|(d, x)| *d *= gelu_slope(*x)),
+        Activation::Relu => {
+            for (d, x) in d.iter_mut().zip(inputs) {
+                *d = if *x <= 0.0 { 0.0 } else { *d };
+            }
+        }
+        Activation::Tanh => {
+            for (d, x) in d.iter_mut().zip(inputs) {
+                let t = tanh(*x);
+                *d *= 1.0 - t * t;
+            }
+        }
+        Activation::Gelu => {
+            for (d, x) in d.iter_mut().zip(inputs) {
+                *d *= gelu_slope(*x);
+            }
+        }
     }
 }
 
@@ -181,8 +203,8 @@ mod tests {
         for kind in KINDS {
             let inputs = inputs();
             let (mut values, mut slopes) = (inputs.clone(), vec![1.0f32; inputs.len()]);
-            widest(|| forward(kind, &mut values));
-            widest(|| backward(kind, &inputs, &mut slopes));
+            widest!(forward(kind, &mut values));
+            widest!(backward(kind, &inputs, &mut slopes));
             for ((x, value), slope) in inputs.iter().zip(&values).zip(&slopes) {
                 let want = reference(kind, f64::from(*x));
                 // Where GELU subtracts nearly equal numbers, its error is a share of |x|, not of the value.

@@ -120,7 +120,7 @@ mod tests {
             let scale = 10f32.powi(stream.below(8) as i32 - 6);
             let g: Vec<f32> = (0..n).map(|i| if i % 7 == 0 { 0.0 } else { stream.symmetric(scale) }).collect();
             let step = Step::new(t, 0.003, [1.0, 0.25][stream.below(2)]);
-            widest(|| update(&step, 0.999, &mut p, &mut m, &mut v, &g));
+            widest!(update(&step, 0.999, &mut p, &mut m, &mut v, &g));
             for (want, g) in want.iter_mut().zip(&g) {
                 *want = reference(&step, f64::from(0.999f32), want.0, want.1, want.2, f64::from(*g));
             }

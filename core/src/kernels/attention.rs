@@ -66,7 +66,11 @@ pub fn forward(qkv: &[f32], heads: usize, size: usize, out: &mut [f32], scratch:
         let padded = keys.pack_whole(part(1).t());
         scores.resize(tokens * padded, 0.0);
         matmul_block(scores, part(0), &*keys, None);
-        widest(|| scores.chunks_exact_mut(padded).for_each(|row| softmax(row, tokens, scale)));
+        widest!({
+            for row in scores.chunks_exact_mut(padded) {
+                softmax(row, tokens, scale);
+            }
+        });
         values.pack(part(2));
         matmul_block(mixed, View::new(scores, tokens, padded).columns(0..tokens), &*values, None);
         for (row, mixed) in out.chunks_exact_mut(width).zip(mixed.chunks_exact(size)) {

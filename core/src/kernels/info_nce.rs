@@ -101,7 +101,7 @@ mod tests {
                     }
                     let case = format!("{n} candidates at {temperature}, hiding {hidden}");
                     let mut got = similarities.clone();
-                    let loss = widest(|| row(&mut got, positive, 1.0 / temperature, 0.25));
+                    let loss = widest!(row(&mut got, positive, 1.0 / temperature, 0.25));
                     let (want, gradient) = reference(&similarities, positive, f64::from(temperature));
                     assert!((f64::from(loss) - want).abs() < 1e-5 * (1.0 + want), "{case}: {loss}, expected {want}");
                     for (j, (got, want)) in got.iter().zip(gradient).enumerate() {

@@ -39,7 +39,7 @@ fn sum_of(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + tail.iter().map(|x| f(*x)).sum::<f32>()
 }
 
-/// `values = norm(values + residual) · scale + shift`, row by row; vectorises inside [`super::simd::widest`].
+/// `values = norm(values + residual) · scale + shift`, row by row; vectorises inside `simd::widest!`.
 #[inline(always)]
 pub fn forward(values: &mut [f32], residual: Option<&[f32]>, scale: &[f32], shift: &[f32], epsilon: f32) {
     let width = scale.len();
@@ -94,7 +94,7 @@ mod tests {
                 let (scale, shift) = (random(width), random(width));
                 let mut fast = values.clone();
                 let passed = with_residual.then_some(residual.as_slice());
-                widest(|| forward(&mut fast, passed, &scale, &shift, 1e-5));
+                widest!(forward(&mut fast, passed, &scale, &shift, 1e-5));
                 let sizes =
                     Sizes { rows: rows as u32, width: width as u32, residual: u32::from(with_residual), epsilon: 1e-5 };
                 let (zeros, mut slow) = (vec![0.0; width], vec![f32::NAN; rows * width]);

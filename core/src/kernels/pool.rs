@@ -160,7 +160,7 @@ mod tests {
                 let ids: Vec<u32> = (0..tokens).map(|_| stream.below(20) as u32).collect();
                 let weights: Vec<f32> = (0..tokens).map(|_| stream.symmetric(0.5)).collect();
                 let mut out = vec![9.0; dim];
-                widest(|| forward(&table, &ids, &weights, &mut out));
+                widest!(forward(&table, &ids, &weights, &mut out));
                 for (got, want) in out.iter().zip(reference(&table, dim, &ids, &weights)) {
                     assert!((f64::from(*got) - want).abs() < 1e-5, "{tokens} tokens of {dim}: {got}, expected {want}");
                 }

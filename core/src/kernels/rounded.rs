@@ -81,18 +81,15 @@ impl Rows {
         assert!(dim > 0 && rows.len().is_multiple_of(dim), "{} numbers are no rows of {dim}", rows.len());
         self.pairs = dim.div_ceil(2);
         self.data.resize(rows.len() / dim * self.pairs, 0);
-        simd::widest(
-            #[inline(always)]
-            || {
-                for (out, row) in self.data.chunks_exact_mut(self.pairs).zip(rows.chunks_exact(dim)) {
-                    let (whole, last) = row.as_chunks::<2>();
-                    out.iter_mut().zip(whole).for_each(|(out, pair)| *out = packed(pair[0], pair[1]));
-                    if let ([x], Some(out)) = (last, out.last_mut()) {
-                        *out = packed(*x, 0.0);
-                    }
+        simd::widest!({
+            for (out, row) in self.data.chunks_exact_mut(self.pairs).zip(rows.chunks_exact(dim)) {
+                let (whole, last) = row.as_chunks::<2>();
+                out.iter_mut().zip(whole).for_each(|(out, pair)| *out = packed(pair[0], pair[1]));
+                if let ([x], Some(out)) = (last, out.last_mut()) {
+                    *out = packed(*x, 0.0);
                 }
-            },
-        );
+            }
+        });
     }
 
     /// Number of rows.

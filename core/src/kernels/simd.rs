@@ -1,15 +1,36 @@
 //! Elementwise helpers that compile to the widest vectors the processor has, chosen at run time.
 //!
-//! Plain loops over slices inside [`widest`] are compiled once per instruction set. Sums run in fixed lanes, so that
+//! Plain loops over slices inside `widest!` are compiled once per instruction set. Sums run in fixed lanes, so that
 //! every instruction set gives the same bits.
 
 /// Lanes of a running sum.
 const LANES: usize = 16;
 
-/// Runs `f` compiled for the widest instruction set at hand; what it calls must be `#[inline(always)]`.
-#[inline]
-pub fn widest<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+/// Runs an expression compiled for the widest instruction set at hand.
+///
+/// What it calls must be `#[inline(always)]`, closures too: anything else is compiled once, for every processor. Hence a
+/// macro, since a function could not ask that of the closure it is given.
+macro_rules! widest {
+    ($body:expr) => {
+        pulp::Arch::new().dispatch($crate::kernels::simd::Widest(
+            #[inline(always)]
+            || $body,
+        ))
+    };
+}
+pub(crate) use widest;
+
+/// What `widest!` runs. Of a closure that is called as `FnOnce`, as pulp would, the compiler makes another function, and
+/// nothing can ask it to inline that one.
+pub(crate) struct Widest<F>(pub F);
+
+impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Widest<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn call(mut self) -> R {
+        (self.0)()
+    }
 }
 
 /// Asks for `x` ahead of its use; a hint that changes no result.
@@ -138,10 +159,10 @@ mod tests {
             let a: Vec<f32> = (0..n).map(|_| stream.symmetric(1.0)).collect();
             let b: Vec<f32> = (0..n).map(|_| stream.symmetric(1.0)).collect();
             let want: f64 = a.iter().zip(&b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            assert!((f64::from(widest(|| dot(&a, &b))) - want).abs() < 1e-4, "dot of {n}");
+            assert!((f64::from(widest!(dot(&a, &b))) - want).abs() < 1e-4, "dot of {n}");
             let want: f64 = a.iter().map(|a| f64::from(*a)).sum();
-            assert!((f64::from(widest(|| sum(&a))) - want).abs() < 1e-4, "sum of {n}");
-            assert_eq!(widest(|| max(&a)), a.iter().copied().fold(f32::NEG_INFINITY, f32::max), "max of {n}");
+            assert!((f64::from(widest!(sum(&a))) - want).abs() < 1e-4, "sum of {n}");
+            assert_eq!(widest!(max(&a)), a.iter().copied().fold(f32::NEG_INFINITY, f32::max), "max of {n}");
         }
     }
 }

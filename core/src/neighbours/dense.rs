@@ -602,19 +602,16 @@ impl ScanBoth<'_, '_> {
 
 /// `Σ a·b` in `f64`, in fixed lanes.
 fn dot(a: &[f32], b: &[f32]) -> f64 {
-    simd::widest(
-        #[inline(always)]
-        || {
-            let mut lanes = [0f64; 16];
-            let (a_body, a_tail) = a.as_chunks::<16>();
-            let (b_body, b_tail) = b.as_chunks::<16>();
-            for (a, b) in a_body.iter().zip(b_body) {
-                for i in 0..16 {
-                    lanes[i] += f64::from(a[i]) * f64::from(b[i]);
-                }
+    simd::widest!({
+        let mut lanes = [0f64; 16];
+        let (a_body, a_tail) = a.as_chunks::<16>();
+        let (b_body, b_tail) = b.as_chunks::<16>();
+        for (a, b) in a_body.iter().zip(b_body) {
+            for i in 0..16 {
+                lanes[i] += f64::from(a[i]) * f64::from(b[i]);
             }
-            let tail: f64 = a_tail.iter().zip(b_tail).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            lanes.iter().sum::<f64>() + tail
-        },
-    )
+        }
+        let tail: f64 = a_tail.iter().zip(b_tail).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        lanes.iter().sum::<f64>() + tail
+    })
 }

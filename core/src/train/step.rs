@@ -261,37 +261,31 @@ impl Trainee {
         }
         let encoder = &*encoder;
         parallel::for_each(tasks, |(first, first_token, weights, mut inputs, mut outputs, unit, norms)| {
-            widest(
-                #[inline(always)]
-                || {
-                    for (i, out) in inputs[0].chunks_mut(dim).enumerate() {
-                        let range = texts.range(first + i);
-                        let weights = &mut weights[range.start - first_token..range.end - first_token];
-                        if batch.buckets.is_empty() {
-                            weights.fill(1.0 / range.len().max(1) as f32);
-                        } else {
-                            pool_weights::forward(&encoder.span_weights, &batch.buckets[range.clone()], weights);
-                        }
-                        pool::forward(&encoder.tokens, &batch.ids[range], weights, out);
+            widest!({
+                for (i, out) in inputs[0].chunks_mut(dim).enumerate() {
+                    let range = texts.range(first + i);
+                    let weights = &mut weights[range.start - first_token..range.end - first_token];
+                    if batch.buckets.is_empty() {
+                        weights.fill(1.0 / range.len().max(1) as f32);
+                    } else {
+                        pool_weights::forward(&encoder.span_weights, &batch.buckets[range.clone()], weights);
                     }
-                },
-            );
+                    pool::forward(&encoder.tokens, &batch.ids[range], weights, out);
+                }
+            });
             head_forward(encoder, packed, &mut inputs, &mut outputs, first, batch.dropout_seed);
             let last = outputs.last().map_or(&*inputs[0], |o| &**o);
-            widest(
-                #[inline(always)]
-                || {
-                    for (i, (out, y)) in unit.chunks_mut(out_dim).zip(last.chunks(out_dim)).enumerate() {
-                        out.copy_from_slice(y);
-                        if encoder.config.residual && !encoder.layers.is_empty() {
-                            out.iter_mut().zip(&inputs[0][i * dim..]).for_each(|(o, x)| *o += x);
-                        }
-                        norms[i] = dot(out, out).sqrt();
-                        let scale = if norms[i] > 0.0 { 1.0 / norms[i] } else { 0.0 };
-                        out.iter_mut().for_each(|o| *o *= scale);
+            widest!({
+                for (i, (out, y)) in unit.chunks_mut(out_dim).zip(last.chunks(out_dim)).enumerate() {
+                    out.copy_from_slice(y);
+                    if encoder.config.residual && !encoder.layers.is_empty() {
+                        out.iter_mut().zip(&inputs[0][i * dim..]).for_each(|(o, x)| *o += x);
                     }
-                },
-            );
+                    norms[i] = dot(out, out).sqrt();
+                    let scale = if norms[i] > 0.0 { 1.0 / norms[i] } else { 0.0 };
+                    out.iter_mut().for_each(|o| *o *= scale);
+                }
+            });
         });
     }
 
@@ -321,22 +315,19 @@ impl Trainee {
         parallel::for_each(tasks, |(block, ((s, d_anchors), losses))| {
             let rows = losses.len();
             matmul_block(s, View::new(&a[block * together * dim..][..rows * dim], rows, dim), candidates_t, None);
-            widest(
-                #[inline(always)]
-                || {
-                    for (i, (row, loss)) in s.chunks_mut(candidates).zip(losses).enumerate() {
-                        let anchor = block * together + i;
-                        let own = batch.negatives[anchor] as usize..batch.negatives[anchor + 1] as usize;
-                        *loss = match hyper.loss {
-                            Loss::InfoNce => {
-                                mask(row, batch, anchor, &own, hyper.in_batch);
-                                info_nce::row(row, anchor, 1.0 / hyper.temperature, scale)
-                            }
-                            Loss::Triplet => triplet::row(row, anchor, own, hyper.margin, scale),
-                        };
-                    }
-                },
-            );
+            widest!({
+                for (i, (row, loss)) in s.chunks_mut(candidates).zip(losses.iter_mut()).enumerate() {
+                    let anchor = block * together + i;
+                    let own = batch.negatives[anchor] as usize..batch.negatives[anchor + 1] as usize;
+                    *loss = match hyper.loss {
+                        Loss::InfoNce => {
+                            mask(row, batch, anchor, &own, hyper.in_batch);
+                            info_nce::row(row, anchor, 1.0 / hyper.temperature, scale)
+                        }
+                        Loss::Triplet => triplet::row(row, anchor, own, hyper.margin, scale),
+                    };
+                }
+            });
             matmul_block(d_anchors, View::new(s, rows, candidates), by_candidates, None);
         });
         losses.iter().map(|l| f64::from(*l)).sum::<f64>() / anchors.max(1) as f64
@@ -373,17 +364,14 @@ impl Trainee {
                 let columns = first + split - anchors..first + rows - anchors;
                 matmul_block(&mut d[split * out_dim..], similarities.columns(columns).t(), a, None);
             }
-            widest(
-                #[inline(always)]
-                || {
-                    for (i, d) in d.chunks_mut(out_dim).enumerate() {
-                        let (h, norm) = (&unit[(first + i) * out_dim..][..out_dim], norms[first + i]);
-                        let along = dot(h, d);
-                        let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-                        d.iter_mut().zip(h).for_each(|(d, h)| *d = (*d - along * h) * scale);
-                    }
-                },
-            );
+            widest!({
+                for (i, d) in d.chunks_mut(out_dim).enumerate() {
+                    let (h, norm) = (&unit[(first + i) * out_dim..][..out_dim], norms[first + i]);
+                    let along = dot(h, d);
+                    let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+                    d.iter_mut().zip(h).for_each(|(d, h)| *d = (*d - along * h) * scale);
+                }
+            });
             head_backward(encoder, weights, &mut outputs, d_pooled, first, batch.dropout_seed);
         });
     }
@@ -414,10 +402,7 @@ impl Trainee {
             || layer_gradients(layers, batch.len(), outputs, inputs, &packed.inputs, d_layers),
             || {
                 parallel::for_each(tasks, |(mut stretch, d_rows, d_weights, square)| {
-                    widest(
-                        #[inline(always)]
-                        || *square = stretch.backward(batch, dim, d_pooled, weights, d_rows, d_weights, at_once),
-                    );
+                    widest!(*square = stretch.backward(batch, dim, d_pooled, weights, d_rows, d_weights, at_once));
                 });
             },
         );
@@ -459,10 +444,7 @@ impl Trainee {
             }
         }
         parallel::for_each(tasks, |(decay, p, m, v, d)| {
-            widest(
-                #[inline(always)]
-                || adamw::update(&update.step, decay, p, m, v, d),
-            );
+            widest!(adamw::update(&update.step, decay, p, m, v, d));
         });
         let Moments { m, v } = &mut optimizer.span_weights;
         adamw::update(&update.step, 1.0, &mut encoder.span_weights, m, v, d_theta);
@@ -475,10 +457,11 @@ impl Trainee {
         let stretches = stretches(batch, dim, &mut encoder.tokens, optimizer);
         let tasks: Vec<_> = stretches.into_iter().zip(work.d_rows.chunks(ROWS * dim)).collect();
         parallel::for_each(tasks, |(mut stretch, d_rows)| {
-            widest(
-                #[inline(always)]
-                || d_rows.chunks(dim).enumerate().for_each(|(i, d)| stretch.update(i, dim, update, d)),
-            );
+            widest!({
+                for (i, d) in d_rows.chunks(dim).enumerate() {
+                    stretch.update(i, dim, update, d);
+                }
+            });
         });
     }
 }
@@ -597,10 +580,7 @@ impl Stretch<'_> {
 
 /// `Σ x²`.
 fn square(x: &[f32]) -> f64 {
-    f64::from(widest(
-        #[inline(always)]
-        || dot(x, x),
-    ))
+    f64::from(widest!(dot(x, x)))
 }
 
 /// Gradients of weights and biases from those by the layers' outputs; returns each layer's sum of squares.
@@ -622,14 +602,11 @@ fn layer_gradients(
         matmul_packed(d_weight, View::new(d, n, width).t(), inputs);
         d_bias.clear();
         d_bias.resize(width, 0.0);
-        widest(
-            #[inline(always)]
-            || {
-                for row in d.chunks(width) {
-                    d_bias.iter_mut().zip(row).for_each(|(b, d)| *b += d);
-                }
-            },
-        );
+        widest!({
+            for row in d.chunks(width) {
+                d_bias.iter_mut().zip(row).for_each(|(b, d)| *b += d);
+            }
+        });
         *squares = square(d_weight) + square(d_bias);
     });
     squares
@@ -653,16 +630,13 @@ fn head_forward(
     for (l, (layer, weight)) in encoder.layers.iter().zip(weights).enumerate() {
         layer.forward(weight, inputs[l], outputs[l]);
         if l + 1 < encoder.layers.len() {
-            widest(
-                #[inline(always)]
-                || {
-                    inputs[l + 1].copy_from_slice(outputs[l]);
-                    activation::forward(encoder.config.activation, inputs[l + 1]);
-                    let offset = (first * layer.bias.len()) as u32;
-                    let seed = dropout_seed.wrapping_add(l as u32);
-                    dropout::apply(inputs[l + 1], encoder.config.dropout, seed, offset);
-                },
-            );
+            widest!({
+                inputs[l + 1].copy_from_slice(outputs[l]);
+                activation::forward(encoder.config.activation, inputs[l + 1]);
+                let offset = (first * layer.bias.len()) as u32;
+                let seed = dropout_seed.wrapping_add(l as u32);
+                dropout::apply(inputs[l + 1], encoder.config.dropout, seed, offset);
+            });
         }
     }
 }
@@ -683,14 +657,11 @@ fn head_backward(
         let depth = layer.weight.len() / width;
         let rows = outputs[l].len() / width;
         if l + 1 < encoder.layers.len() {
-            widest(
-                #[inline(always)]
-                || {
-                    let offset = (first * width) as u32;
-                    dropout::apply(&mut d, encoder.config.dropout, dropout_seed.wrapping_add(l as u32), offset);
-                    activation::backward(encoder.config.activation, outputs[l], &mut d);
-                },
-            );
+            widest!({
+                let offset = (first * width) as u32;
+                dropout::apply(&mut d, encoder.config.dropout, dropout_seed.wrapping_add(l as u32), offset);
+                activation::backward(encoder.config.activation, outputs[l], &mut d);
+            });
             outputs[l].copy_from_slice(&d);
         }
         let by_input = if l == 0 {

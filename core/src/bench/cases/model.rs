@@ -97,16 +97,13 @@ fn activation(size: Size) -> Case {
         let rows = BLOCK / width * width;
         let tasks: Vec<_> = values.chunks_mut(rows).zip(next.chunks_mut(rows)).collect();
         parallel::for_each(tasks, |(values, next)| {
-            widest(
-                #[inline(always)]
-                || {
-                    for row in values.chunks_mut(width) {
-                        row.iter_mut().zip(&*bias).for_each(|(x, bias)| *x += bias);
-                    }
-                    next.copy_from_slice(values);
-                    activation::forward(Activation::Relu, next);
-                },
-            );
+            widest!({
+                for row in values.chunks_mut(width) {
+                    row.iter_mut().zip(&*bias).for_each(|(x, bias)| *x += bias);
+                }
+                next.copy_from_slice(values);
+                activation::forward(Activation::Relu, next);
+            });
         });
     })
 }
@@ -122,10 +119,7 @@ fn activation_backward(size: Size) -> Case {
     Case::new(sizes, format!("ReLU, {}", m.vectors()), cost, buffers).host(|buffers| {
         let [values, d] = buffers else { return };
         parallel::for_blocks(d, BLOCK, |number, d| {
-            widest(
-                #[inline(always)]
-                || activation::backward(Activation::Relu, &values[number * BLOCK..][..d.len()], d),
-            );
+            widest!(activation::backward(Activation::Relu, &values[number * BLOCK..][..d.len()], d));
         });
     })
 }
@@ -148,10 +142,7 @@ fn adamw(size: Size) -> Case {
         let [g, _, p, m, v] = buffers else { return };
         let parts = p.chunks_mut(BLOCK).zip(m.chunks_mut(BLOCK)).zip(v.chunks_mut(BLOCK)).zip(g.chunks(BLOCK));
         parallel::for_each(parts.collect::<Vec<_>>(), |(((p, m), v), g)| {
-            widest(
-                #[inline(always)]
-                || adamw::update(&step, 1.0, p, m, v, g),
-            );
+            widest!(adamw::update(&step, 1.0, p, m, v, g));
         });
     })
 }
@@ -236,14 +227,11 @@ fn info_nce(size: Size) -> Case {
         let [_, _, _, similarities, losses] = buffers else { return };
         let tasks: Vec<_> = similarities.chunks_mut(16 * candidates).zip(losses.chunks_mut(16)).enumerate().collect();
         parallel::for_each(tasks, |(block, (rows, losses))| {
-            widest(
-                #[inline(always)]
-                || {
-                    for (i, (row, loss)) in rows.chunks_mut(candidates).zip(losses).enumerate() {
-                        *loss = info_nce::row(row, 16 * block + i, 1.0 / temperature, scale);
-                    }
-                },
-            );
+            widest!({
+                for (i, (row, loss)) in rows.chunks_mut(candidates).zip(losses.iter_mut()).enumerate() {
+                    *loss = info_nce::row(row, 16 * block + i, 1.0 / temperature, scale);
+                }
+            });
         });
     })
 }
@@ -268,15 +256,12 @@ fn triplet(size: Size) -> Case {
         let [_, _, _, similarities, losses] = buffers else { return };
         let tasks: Vec<_> = similarities.chunks_mut(16 * candidates).zip(losses.chunks_mut(16)).enumerate().collect();
         parallel::for_each(tasks, |(block, (rows, losses))| {
-            widest(
-                #[inline(always)]
-                || {
-                    for (i, (row, loss)) in rows.chunks_mut(candidates).zip(losses).enumerate() {
-                        let (anchor, first) = (16 * block + i, anchors + 5 * (16 * block + i));
-                        *loss = triplet::row(row, anchor, first..first + 5, margin, scale);
-                    }
-                },
-            );
+            widest!({
+                for (i, (row, loss)) in rows.chunks_mut(candidates).zip(losses.iter_mut()).enumerate() {
+                    let (anchor, first) = (16 * block + i, anchors + 5 * (16 * block + i));
+                    *loss = triplet::row(row, anchor, first..first + 5, margin, scale);
+                }
+            });
         });
     })
 }

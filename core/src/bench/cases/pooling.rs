@@ -48,15 +48,12 @@ fn pool(size: Size) -> Case {
         let [table, _, _, weights, out] = buffers else { return };
         let texts = pool::Texts { ids: &ids, starts: &starts };
         parallel::for_blocks(out, 64 * dim, |block, out| {
-            widest(
-                #[inline(always)]
-                || {
-                    for (i, out) in out.chunks_mut(dim).enumerate() {
-                        let range = texts.range(64 * block + i);
-                        pool::forward(table, &ids[range.clone()], &weights[range], out);
-                    }
-                },
-            );
+            widest!({
+                for (i, out) in out.chunks_mut(dim).enumerate() {
+                    let range = texts.range(64 * block + i);
+                    pool::forward(table, &ids[range.clone()], &weights[range], out);
+                }
+            });
         });
     })
 }
@@ -83,16 +80,13 @@ fn pool_backward(size: Size) -> Case {
     Case::new(sizes, m.text(), cost, buffers).host(move |buffers| {
         let [_, _, _, weights, d_pooled, out] = buffers else { return };
         parallel::for_blocks(out, 64 * dim, |block, out| {
-            widest(
-                #[inline(always)]
-                || {
-                    for (i, out) in out.chunks_mut(dim).enumerate() {
-                        let row = 64 * block + i;
-                        let own = &occurrences[segments[row] as usize..segments[row + 1] as usize];
-                        pool::backward(&[], d_pooled, own, &text_of, weights, out, None::<fn(u32, f32)>);
-                    }
-                },
-            );
+            widest!({
+                for (i, out) in out.chunks_mut(dim).enumerate() {
+                    let row = 64 * block + i;
+                    let own = &occurrences[segments[row] as usize..segments[row + 1] as usize];
+                    pool::backward(&[], d_pooled, own, &text_of, weights, out, None::<fn(u32, f32)>);
+                }
+            });
         });
     })
 }
@@ -110,14 +104,11 @@ fn pool_weights(size: Size) -> Case {
         let [theta, _, _, out] = buffers else { return };
         let block = BLOCK / per_text * per_text;
         parallel::for_blocks(out, block, |number, out| {
-            widest(
-                #[inline(always)]
-                || {
-                    for (i, out) in out.chunks_mut(per_text).enumerate() {
-                        pool_weights::forward(theta, &buckets[number * block + i * per_text..][..out.len()], out);
-                    }
-                },
-            );
+            widest!({
+                for (i, out) in out.chunks_mut(per_text).enumerate() {
+                    pool_weights::forward(theta, &buckets[number * block + i * per_text..][..out.len()], out);
+                }
+            });
         });
     })
 }

@@ -87,15 +87,12 @@ fn gelu(size: Size) -> Case {
     Case::new(sizes, format!("{rows} rows of {width}"), cost, buffers).host(move |buffers| {
         let [bias, values] = buffers else { return };
         parallel::for_blocks(values, 16 * width, |_, values| {
-            widest(
-                #[inline(always)]
-                || {
-                    for row in values.chunks_mut(width) {
-                        row.iter_mut().zip(&*bias).for_each(|(x, bias)| *x += bias);
-                    }
-                    gelu::forward(values);
-                },
-            );
+            widest!({
+                for row in values.chunks_mut(width) {
+                    row.iter_mut().zip(&*bias).for_each(|(x, bias)| *x += bias);
+                }
+                gelu::forward(values);
+            });
         });
     })
 }
@@ -121,10 +118,7 @@ fn layer_norm(size: Size) -> Case {
         let tasks: Vec<_> = out.chunks_mut(block).zip(values.chunks(block)).zip(residual.chunks(block)).collect();
         parallel::for_each(tasks, |((out, values), residual)| {
             out.copy_from_slice(values);
-            widest(
-                #[inline(always)]
-                || layer_norm::forward(out, Some(residual), scale, shift, 1e-12),
-            );
+            widest!(layer_norm::forward(out, Some(residual), scale, shift, 1e-12));
         });
     })
 }

@@ -256,10 +256,7 @@ impl Bert {
         let (width, size) = (self.config.hidden_size, self.config.head_size());
         let mut hidden = self.embedded(texts);
         let norm = |values: &mut [f32], passed: Option<&[f32]>, Norm { scale, shift }: &Norm| {
-            widest(
-                #[inline(always)]
-                || layer_norm::forward(values, passed, scale, shift, epsilon),
-            );
+            widest!(layer_norm::forward(values, passed, scale, shift, epsilon));
         };
         norm(&mut hidden, None, &self.norm);
         let mut s = Scratch::default();

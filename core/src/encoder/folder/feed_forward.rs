@@ -53,10 +53,7 @@ impl FeedForward {
         for Part { up, up_bias, down } in &self.parts {
             inner.resize(rows * up_bias.len(), 0.0);
             matmul_block(inner, View::new(inputs, rows, width), up, Some(up_bias));
-            widest(
-                #[inline(always)]
-                || gelu::forward(inner),
-            );
+            widest!(gelu::forward(inner));
             matmul_onto(out, View::new(inner, rows, up_bias.len()), down);
         }
     }

@@ -151,10 +151,11 @@ impl Transformer {
             return;
         }
         let weights = self.weights(pooling, rows().len());
-        widest(
-            #[inline(always)]
-            || rows().zip(&weights).for_each(|(row, weight)| kernels::simd::axpy(out, *weight, row)),
-        );
+        widest!({
+            for (row, weight) in hidden.chunks_exact(width).zip(&weights) {
+                kernels::simd::axpy(out, *weight, row);
+            }
+        });
     }
 
     /// What each of `n` tokens counts; for every mode but the maximum.
@@ -296,10 +297,7 @@ impl Dense {
         let mut out = vec![0.0; rows * width];
         matmul_block(&mut out, View::new(vectors, rows, depth), &self.weight, Some(&self.bias));
         if let Some(kind) = self.activation {
-            widest(
-                #[inline(always)]
-                || activation::forward(kind, &mut out),
-            );
+            widest!(activation::forward(kind, &mut out));
         }
         out
     }
