@@ -1,27 +1,58 @@
-//! Large tables on large pages, where the system offers them: a training step touches rows all over three tables, and with
-//! small pages nearly each of them costs a look-up of its address.
+//! Large tables on large pages, where the system offers them: training, scoring and transformers touch rows all over tables
+//! of many megabytes, and with small pages nearly each of them costs a look-up of its address.
 
-/// Asks for large pages under `table`, both for what has been written and for what has yet to be. A hint: the numbers
-/// stay, and where the system declines, so does everything else.
+use std::alloc::{GlobalAlloc, Layout, System};
+
+/// Allocates as the system does, and asks for large pages under what is large, before anything is written there.
+pub struct LargePages;
+
+/// Bytes; below it a large page or two would be saved, and most of another wasted.
+const LEAST: usize = 4 << 20;
+
+#[expect(unsafe_code, reason = "an allocator has no safe form")]
+// SAFETY: all memory is the system's, asked for and given back as it is here; advice changes nothing that is stored.
+unsafe impl GlobalAlloc for LargePages {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are the system's.
+        advised(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        advised(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(start, layout) };
+    }
+
+    unsafe fn realloc(&self, start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        advised(unsafe { System.realloc(start, layout, size) }, size)
+    }
+}
+
+/// Asks for large pages under `len` bytes from `start`. A hint: where the system declines, all else stays.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "advice on memory has no safe form")]
-pub fn advise(table: &mut [f32]) {
-    /// What fits no large page is left alone.
-    const LEAST: usize = 4 << 20;
-    /// Advice is given for whole pages; no system has larger ones of the ordinary kind.
-    const PAGE: usize = 64 << 10;
-    let (start, len) = (table.as_mut_ptr() as usize, size_of_val(table));
-    let first = start.next_multiple_of(PAGE);
-    let len = (start + len).saturating_sub(first) / PAGE * PAGE;
-    if len < LEAST {
-        return;
+fn advised(start: *mut u8, len: usize) -> *mut u8 {
+    /// The system wants whole pages, and declines where its own are larger. The first one holds the system's notes on
+    /// this memory as well: a mapping that is advised as a whole stays one, and can grow in place.
+    const PAGE: usize = 4 << 10;
+    if len >= LEAST && !start.is_null() {
+        let first = start.addr() / PAGE * PAGE;
+        let len = (start.addr() + len).next_multiple_of(PAGE) - first;
+        #[expect(unsafe_code, reason = "advice on memory has no safe form")]
+        // SAFETY: this advice changes nothing that is stored, whatever lies on those pages.
+        unsafe {
+            libc::madvise(start.with_addr(first).cast(), len, libc::MADV_HUGEPAGE)
+        };
     }
-    for advice in [libc::MADV_HUGEPAGE, libc::MADV_COLLAPSE] {
-        // SAFETY: the range lies within `table`; neither advice changes what is stored there.
-        unsafe { libc::madvise(first as *mut libc::c_void, len, advice) };
-    }
+    start
 }
 
 /// No other system takes such advice.
 #[cfg(not(target_os = "linux"))]
-pub fn advise(_table: &mut [f32]) {}
+fn advised(start: *mut u8, _len: usize) -> *mut u8 {
+    start
+}

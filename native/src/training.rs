@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
 use crate::vectors::Source;
-use crate::{device, guards, huge_pages, io, output, tracking, webhook};
+use crate::{device, guards, io, output, tracking, webhook};
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::config::{self, Config, ModelKind, Precision};
@@ -268,7 +268,7 @@ pub fn run_seed_on(
     let vocab = inputs.tokenizer.as_ref().map_or(0, Tokenizer::vocab_size);
     let unusable = |e: crucible_core::encoder::EncoderError| CliError::usage(e.to_string());
     let state_path = dir.join(STATE);
-    let mut state = if resume && state_path.exists() {
+    let state = if resume && state_path.exists() {
         let bytes = io::read_bytes(&state_path, MAX_STATE_BYTES)?;
         let mut empty = StaticEncoder::zeros(&config.model, vocab).map_err(unusable)?;
         empty.take_ready(&inputs.corpus);
@@ -278,8 +278,6 @@ pub fn run_seed_on(
         let encoder = StaticEncoder::init(&config.model, vocab, &inputs.corpus, seed).map_err(unusable)?;
         State::new(encoder, &config.guardrails)
     };
-    let moments = &mut state.optimizer.tokens;
-    [&mut state.encoder.tokens, &mut moments.m, &mut moments.v].into_iter().for_each(|t| huge_pages::advise(t));
     let first = state.step;
     // The model goes up before anything is written: one that the device can't hold leaves no trace.
     let mut trainee = match backend {

@@ -33,17 +33,31 @@ impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Widest<F> {
     }
 }
 
+/// Numbers in a line of the cache.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 16;
+
 /// Asks for `x` ahead of its use; a hint that changes no result.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(unsafe_code, reason = "the processor's own instruction has no safe form")]
 pub fn prefetch(x: &[f32]) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    /// Numbers in a line of the cache.
-    const LINE: usize = 16;
     for line in x.chunks(LINE) {
         // SAFETY: every x86-64 has the instruction, it can't fault, and the address lies within the slice.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+}
+
+/// Asks for `x` to be brought from memory near the core, though not next to it, well ahead of its use; a hint as well.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[expect(unsafe_code, reason = "the processor's own instruction has no safe form")]
+pub fn prefetch_near(x: &[f32]) {
+    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+    for line in x.chunks(LINE) {
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
     }
 }
 
@@ -51,6 +65,11 @@ pub fn prefetch(x: &[f32]) {
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub fn prefetch(_x: &[f32]) {}
+
+/// As [`prefetch`].
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub fn prefetch_near(_x: &[f32]) {}
 
 /// `out += scale · x`.
 #[inline(always)]

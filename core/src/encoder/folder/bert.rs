@@ -230,7 +230,11 @@ impl Bert {
             row.iter_mut().zip(&types).for_each(|(x, t)| *x += t);
         }
         let norm = reader.norm("embeddings.LayerNorm")?;
-        let layers = (0..config.num_hidden_layers).map(|number| reader.layer(number)).collect::<Result<_, _>>()?;
+        let mut layers: Vec<Layer> =
+            (0..config.num_hidden_layers).map(|number| reader.layer(number)).collect::<Result<_, _>>()?;
+        Packed::put_together(layers.iter_mut().flat_map(|layer| {
+            [&mut layer.qkv.weight, &mut layer.mixed.weight].into_iter().chain(layer.network.weights())
+        }));
         let stored = tensors.stored(&format!("{}{word}", reader.prefix)).unwrap_or_default();
         Ok(Self { words, places, norm, layers, stored, config })
     }

@@ -58,6 +58,11 @@ impl FeedForward {
         }
     }
 
+    /// All of them, in the order of use.
+    pub(super) fn weights(&mut self) -> impl Iterator<Item = &mut Packed> {
+        self.parts.iter_mut().flat_map(|part| [&mut part.up, &mut part.down])
+    }
+
     /// The way to all inner units: `[width, units]`, and its bias.
     pub(super) fn up(&self) -> (Vec<f32>, Vec<f32>) {
         let parts: Vec<(Vec<f32>, usize)> =

@@ -6,16 +6,17 @@
 //! depend on threads, on how rows are cut, or on where the right-hand side is read; they may depend on the instruction set,
 //! where one of them has no fused multiply-add.
 
+mod packed;
+
+use super::simd::prefetch_near;
 use crate::parallel;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
+pub use packed::Packed;
+
 /// Rows of the right-hand side that are packed and multiplied together, at most: a panel of them stays near the core.
 const SPAN: usize = 256;
-
-/// The same where a right-hand side is packed once and used all the time ([`Packed::for_good`]): a panel fills the cache
-/// next to the core, and sums are stored less often.
-const LONG_SPAN: usize = 384;
 
 /// Lines of a panel that go through a tile between two looks at how many are left.
 const UNROLLED: usize = 4;
@@ -162,126 +163,6 @@ impl<'a> From<&'a Packed> for Rhs<'a> {
     }
 }
 
-/// A right-hand side, in the order in which products read it.
-#[derive(Clone, Debug, Default)]
-pub struct Packed {
-    /// Spans of rows; in each, panels of columns; in each, row after row. Missing columns are zero.
-    data: Vec<Line>,
-    rows: usize,
-    cols: usize,
-    /// Columns of a panel: those of a tile, so that what a tile reads lies side by side.
-    panel: usize,
-    /// Rows of a span.
-    span: usize,
-}
-
-impl Packed {
-    /// Packs `rhs`.
-    #[must_use]
-    pub fn new(rhs: View<'_>) -> Self {
-        let mut packed = Self::default();
-        packed.pack(rhs);
-        packed
-    }
-
-    /// Packs `rhs` in longer spans: for the weights of a model that is only used. Sums have other bits than with
-    /// [`Packed::new`] where there are more than 256 rows.
-    #[must_use]
-    pub fn for_good(rhs: View<'_>) -> Self {
-        let mut packed = Self::default();
-        packed.pack_in(rhs, LONG_SPAN);
-        packed
-    }
-
-    /// Packs `rhs` in place of what was there; the memory is used again.
-    ///
-    /// # Panics
-    /// When the view reaches past its data.
-    pub fn pack(&mut self, rhs: View<'_>) {
-        self.pack_in(rhs, SPAN);
-    }
-
-    fn pack_in(&mut self, rhs: View<'_>, most: usize) {
-        self.pack_for(rhs, most, pulp::Arch::new().dispatch(Lanes));
-    }
-
-    /// Packs for vectors of `lanes` numbers: 1, 4, 8 or 16.
-    fn pack_for(&mut self, rhs: View<'_>, most: usize, lanes: usize) {
-        (self.rows, self.cols) = (rhs.rows, rhs.cols);
-        self.span = span_of(rhs.rows, most);
-        match vectors_a_row(lanes, rhs.cols) * lanes {
-            64 => self.fill::<64>(rhs),
-            32 => self.fill::<32>(rhs),
-            16 => self.fill::<16>(rhs),
-            8 => self.fill::<8>(rhs),
-            _ => self.fill::<2>(rhs),
-        }
-    }
-
-    fn floats(&self) -> &[f32] {
-        let panels = self.cols.div_ceil(self.panel.max(1));
-        &bytemuck::cast_slice(&self.data)[..self.rows * panels * self.panel]
-    }
-
-    /// [`Packed::pack`] with further columns of zeros, so that rows of a product are whole vectors; returns how many
-    /// columns there are now.
-    ///
-    /// # Panics
-    /// As it.
-    pub fn pack_whole(&mut self, rhs: View<'_>) -> usize {
-        self.pack(rhs);
-        self.cols = rhs.cols.next_multiple_of(self.panel.min(16));
-        self.cols
-    }
-
-    /// What was packed: `[rows, cols]`, row-major.
-    #[must_use]
-    pub fn unpacked(&self) -> Vec<f32> {
-        let Self { rows, cols, panel, span: length, .. } = self;
-        let data = self.floats();
-        let panels = cols.div_ceil((*panel).max(1));
-        let mut out = vec![0.0; rows * cols];
-        for first in (0..*rows).step_by((*length).max(1)) {
-            let depth = (*length).min(rows - first);
-            let span = &data[first * panels * panel..][..depth * panels * panel];
-            for (number, lines) in span.chunks_exact((depth * panel).max(1)).enumerate() {
-                for (k, line) in lines.chunks_exact(*panel).enumerate() {
-                    let row = &mut out[(first + k) * cols..][..*cols][number * panel..];
-                    let width = row.len().min(*panel);
-                    row[..width].copy_from_slice(&line[..width]);
-                }
-            }
-        }
-        out
-    }
-
-    /// Rows of what was packed.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Columns of what was packed.
-    #[must_use]
-    pub fn cols(&self) -> usize {
-        self.cols
-    }
-
-    fn fill<const P: usize>(&mut self, rhs: View<'_>) {
-        self.panel = P;
-        let panels = rhs.cols.div_ceil(P);
-        self.data.resize((rhs.rows * panels * P).div_ceil(16), Line([0.0; 16]));
-        let data: &mut [f32] = bytemuck::cast_slice_mut(&mut self.data);
-        for first in (0..rhs.rows).step_by(self.span) {
-            let rows = self.span.min(rhs.rows - first);
-            let span = &mut data[first * panels * P..][..rows * panels * P];
-            for (number, panel) in span.chunks_exact_mut(rows * P).enumerate() {
-                pack_panel::<P>(panel, rhs, first, number * P);
-            }
-        }
-    }
-}
-
 /// Numbers of a vector.
 struct Lanes;
 
@@ -297,44 +178,6 @@ impl WithSimd for Lanes {
 /// Vectors of a tile's row: four where there are registers for them and columns to fill them.
 fn vectors_a_row(lanes: usize, cols: usize) -> usize {
     if lanes >= 16 && cols > 2 * lanes { 4 } else { 2 }
-}
-
-/// Rows and columns of a square that is transposed at once, in registers.
-const SQUARE: usize = 8;
-
-/// Fills one panel with columns from `column` of rows from `first`.
-fn pack_panel<const P: usize>(panel: &mut [f32], rhs: View<'_>, first: usize, column: usize) {
-    let cols = P.min(rhs.cols - column);
-    let (lines, _) = panel.as_chunks_mut::<P>();
-    if cols < P {
-        lines.as_flattened_mut().fill(0.0);
-    }
-    if rhs.col_stride == 1 {
-        for (k, line) in lines.iter_mut().enumerate() {
-            let from = &rhs.data[(first + k) * rhs.row_stride + column..];
-            match from.first_chunk::<P>() {
-                Some(whole) if cols == P => *line = *whole,
-                _ => line[..cols].copy_from_slice(&from[..cols]),
-            }
-        }
-    } else {
-        for (number, lines) in lines.chunks_mut(SQUARE).enumerate() {
-            let column_from = |j: usize| &rhs.data[(column + j) * rhs.col_stride + first + number * SQUARE..];
-            for j in (0..cols).step_by(SQUARE) {
-                if lines.len() == SQUARE && j + SQUARE <= cols {
-                    let square: [[f32; SQUARE]; SQUARE] =
-                        std::array::from_fn(|i| *column_from(j + i).first_chunk().unwrap_or(&[0.0; SQUARE]));
-                    for (k, line) in lines.iter_mut().enumerate() {
-                        line[j..j + SQUARE].copy_from_slice(&std::array::from_fn::<f32, SQUARE, _>(|i| square[i][k]));
-                    }
-                } else {
-                    for j in j..cols.min(j + SQUARE) {
-                        lines.iter_mut().zip(column_from(j)).for_each(|(line, x)| line[j] = *x);
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// `out = lhs · rhs`; `out: [lhs.rows, rhs.cols]`, row-major. Its old content does not matter.
@@ -444,15 +287,19 @@ impl WithSimd for Product<'_> {
             let depth = first..rows.min(first + length);
             for number in 0..panels {
                 let column = number * width;
-                let (data, stride) = match self.rhs {
-                    Rhs::Packed(packed) => (&packed.floats()[first * panels * width + depth.len() * column..], width),
-                    Rhs::InPlace(view) => (&view.data[first * view.row_stride + column..], view.row_stride),
+                let (data, stride, soon) = match self.rhs {
+                    Rhs::Packed(packed) => {
+                        let data = &packed.from_here_on()[first * panels * width + depth.len() * column..];
+                        let (own, later) = data.split_at(depth.len() * width);
+                        (own, width, &later[..later.len().min(own.len())])
+                    }
+                    Rhs::InPlace(view) => (&view.data[first * view.row_stride + column..], view.row_stride, &[][..]),
                 };
                 let lines = Lines::new(data, stride, depth.len(), width);
                 if S::F32_LANES >= 16 && width == 4 * S::F32_LANES {
-                    self.panel::<S, 4>(simd, lines, &depth, column);
+                    self.panel::<S, 4>(simd, lines, &depth, column, soon);
                 } else {
-                    self.panel::<S, 2>(simd, lines, &depth, column);
+                    self.panel::<S, 2>(simd, lines, &depth, column, soon);
                 }
             }
             self.onto = Onto::Old;
@@ -488,9 +335,17 @@ impl<'a> Lines<'a> {
 
 impl Product<'_> {
     /// Everything that one panel contributes. Six rows of sums leave room for the operands in the registers; fewer than
-    /// three don't keep the arithmetic busy, so the rest of the rows is taken in threes, fours and fives.
+    /// three don't keep the arithmetic busy, so the rest of the rows is taken in threes, fours and fives. Meanwhile the next
+    /// panel is fetched, `soon`.
     #[inline(always)]
-    fn panel<S: Simd, const V: usize>(&mut self, simd: S, lines: Lines<'_>, depth: &Range<usize>, column: usize) {
+    fn panel<S: Simd, const V: usize>(
+        &mut self,
+        simd: S,
+        lines: Lines<'_>,
+        depth: &Range<usize>,
+        column: usize,
+        soon: &[f32],
+    ) {
         assert_eq!(lines.width, V * S::F32_LANES, "panels are as wide as tiles");
         let rows = self.lhs.rows;
         let last = match (rows, rows % 6) {
@@ -499,7 +354,11 @@ impl Product<'_> {
             (_, 2) => rows - 8,
             (_, rest) => rows - rest,
         };
+        let mut soon = soon.chunks((6 * soon.len()).div_ceil(last.max(1)).max(1));
         for row in (0..last).step_by(6) {
+            if let Some(soon) = soon.next() {
+                prefetch_near(soon);
+            }
             self.tile::<S, 6, V>(simd, lines, depth, row, column);
         }
         let mut row = last;
@@ -778,6 +637,36 @@ mod tests {
             assert_eq!((packed.rows(), packed.cols()), (k, n));
             let transposed = Packed::new(View::new(&b, k, n).t()).unpacked();
             assert!((0..k * n).all(|i| transposed[i % n * k + i / n] == b[i]), "[{k}, {n}] transposed");
+        }
+    }
+
+    #[test]
+    fn what_is_put_together_stays_what_it_was() {
+        let mut stream = Stream::new(1, "matmul", 5);
+        for lanes in [1, 4, 8, 16] {
+            let shapes = [(300, 70), (0, 3), (7, 1), (64, 64), (3, 0), (513, 33)];
+            let all = shapes.map(|(k, n)| (0..k * n).map(|_| stream.symmetric(1.0)).collect::<Vec<f32>>());
+            let mut packed = [(); 6].map(|()| Packed::default());
+            for ((packed, b), (k, n)) in packed.iter_mut().zip(&all).zip(shapes) {
+                packed.pack_for(View::new(b, k, n), SPAN, lanes);
+            }
+            Packed::put_together(&mut packed);
+            for (packed, b) in packed.iter().zip(&all) {
+                assert!(packed.unpacked() == *b, "{lanes} lanes");
+            }
+            let ([one, .., other], (k, n)) = (&packed, shapes[0]);
+            if lanes == pulp::Arch::new().dispatch(Lanes) {
+                let alone = Packed::new(View::new(&all[0], k, n));
+                let (mut near, mut far) = (vec![f32::NAN; 13 * n], vec![f32::NAN; 13 * n]);
+                let lhs: Vec<f32> = (0..13 * k).map(|_| stream.symmetric(1.0)).collect();
+                matmul_block(&mut near, View::new(&lhs, 13, k), one, None);
+                matmul_block(&mut far, View::new(&lhs, 13, k), &alone, None);
+                assert!(near == far);
+            }
+            // Packing again leaves the others alone.
+            let mut again = other.clone();
+            again.pack_for(View::new(&all[2], 7, 1), SPAN, lanes);
+            assert!(again.unpacked() == all[2] && other.unpacked() == all[5]);
         }
     }
 
