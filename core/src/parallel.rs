@@ -4,6 +4,8 @@
 //! result never depends on how many threads there were. Without the `parallel` feature (as in the browser) the same
 //! blocks run one after another.
 
+use std::sync::{Mutex, PoisonError};
+
 /// `f(0..n)` collected in order.
 pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
     #[cfg(feature = "parallel")]
@@ -24,6 +26,22 @@ pub fn map_into<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync + Sen
     }
     #[cfg(not(feature = "parallel"))]
     items.into_iter().map(f).collect()
+}
+
+/// [`map_into`] with memory that one item leaves to another; which one is open, so no result may depend on what it holds.
+pub fn map_with<T: Send, M: Default + Send, R: Send>(
+    items: Vec<T>,
+    f: impl Fn(T, &mut M) -> R + Sync + Send,
+) -> Vec<R> {
+    let free = Mutex::new(Vec::<M>::new());
+    let free = || free.lock().unwrap_or_else(PoisonError::into_inner);
+    map_into(items, |item| {
+        let taken = free().pop();
+        let mut memory = taken.unwrap_or_default();
+        let result = f(item, &mut memory);
+        free().push(memory);
+        result
+    })
 }
 
 /// Calls `f(block number, block)` for consecutive blocks of `block` items; the last may be shorter.

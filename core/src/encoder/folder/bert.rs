@@ -206,7 +206,9 @@ impl Reader<'_> {
 
 /// Memory that one block of texts leaves to the next.
 #[derive(Default)]
-struct Scratch {
+pub(super) struct Memory {
+    /// The tokens' vectors: `[tokens, hidden_size]`.
+    pub(super) hidden: Vec<f32>,
     qkv: Vec<f32>,
     mixed: Vec<f32>,
     inner: Vec<f32>,
@@ -240,33 +242,30 @@ impl Bert {
     }
 
     /// The sums of word and place of every token, before the first norm: `[tokens, hidden_size]`.
-    pub(super) fn embedded(&self, texts: &[&[u32]]) -> Vec<f32> {
+    pub(super) fn embedded(&self, texts: &[&[u32]], hidden: &mut Vec<f32>) {
         let width = self.config.hidden_size;
-        let tokens = texts.iter().map(|ids| ids.len()).sum::<usize>();
-        let mut hidden = Vec::with_capacity(tokens * width);
+        hidden.clear();
         for ids in texts {
             for (id, place) in ids.iter().zip(self.places.chunks_exact(width)) {
                 let word = &self.words[*id as usize * width..][..width];
                 hidden.extend(word.iter().zip(place).map(|(w, p)| w + p));
             }
         }
-        hidden
     }
 
-    /// The tokens' vectors behind the last layer: `[tokens, hidden_size]`, texts end to end. No text is longer than
-    /// there are places.
-    pub(super) fn forward(&self, texts: &[&[u32]]) -> Vec<f32> {
+    /// Leaves the tokens' vectors behind the last layer in `s.hidden`, texts end to end. No text is longer than there are
+    /// places.
+    pub(super) fn forward(&self, texts: &[&[u32]], s: &mut Memory) {
         let Config { layer_norm_eps: epsilon, num_attention_heads: heads, .. } = self.config;
         let (width, size) = (self.config.hidden_size, self.config.head_size());
-        let mut hidden = self.embedded(texts);
+        self.embedded(texts, &mut s.hidden);
         let norm = |values: &mut [f32], passed: Option<&[f32]>, Norm { scale, shift }: &Norm| {
             widest!(layer_norm::forward(values, passed, scale, shift, epsilon));
         };
-        norm(&mut hidden, None, &self.norm);
-        let mut s = Scratch::default();
+        norm(&mut s.hidden, None, &self.norm);
         for layer in &self.layers {
-            layer.qkv.forward(&hidden, &mut s.qkv);
-            s.mixed.resize(hidden.len(), 0.0);
+            layer.qkv.forward(&s.hidden, &mut s.qkv);
+            s.mixed.resize(s.hidden.len(), 0.0);
             let mut at = 0;
             for ids in texts {
                 let (qkv, out) =
@@ -275,12 +274,11 @@ impl Bert {
                 at += ids.len();
             }
             layer.mixed.forward(&s.mixed, &mut s.added);
-            norm(&mut s.added, Some(&hidden), &layer.mixed_norm);
-            std::mem::swap(&mut hidden, &mut s.added);
-            layer.network.forward(&hidden, &mut s.inner, &mut s.added);
-            norm(&mut s.added, Some(&hidden), &layer.network_norm);
-            std::mem::swap(&mut hidden, &mut s.added);
+            norm(&mut s.added, Some(&s.hidden), &layer.mixed_norm);
+            std::mem::swap(&mut s.hidden, &mut s.added);
+            layer.network.forward(&s.hidden, &mut s.inner, &mut s.added);
+            norm(&mut s.added, Some(&s.hidden), &layer.network_norm);
+            std::mem::swap(&mut s.hidden, &mut s.added);
         }
-        hidden
     }
 }

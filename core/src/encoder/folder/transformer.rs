@@ -2,7 +2,7 @@
 
 use super::super::device::{Scratch, u};
 use super::super::{Corpus, EncoderError};
-use super::bert::{Bert, Linear, Norm};
+use super::bert::{Bert, Linear, Memory, Norm};
 use super::files::{Files, fault, within};
 use super::modules::{Dense, Modules, Pooling, Step};
 use super::tokens::{CutAt, FolderTokenizer, Rules};
@@ -116,10 +116,10 @@ impl Transformer {
     pub(super) fn embed(&self, corpus: &Corpus) -> Embeddings {
         let texts = corpus.distinct();
         let blocks = blocks(&texts, TOGETHER);
-        let pooled = parallel::map_into(blocks, |texts| {
-            let hidden = self.bert.forward(texts);
+        let pooled = parallel::map_with(blocks, |texts, memory: &mut Memory| {
+            self.bert.forward(texts, memory);
             let mut pooled = Vec::new();
-            self.pool(texts, &hidden, &mut pooled);
+            self.pool(texts, &memory.hidden, &mut pooled);
             pooled
         });
         self.finish(corpus, pooled.concat())
@@ -398,7 +398,9 @@ impl<B: Backend> Pass<B> {
         let tokens = starts[texts.len()] as usize;
         let owners = texts.iter().zip(0..).flat_map(|(ids, text)| std::iter::repeat_n(text, ids.len()));
         let [starts, owners] = [backend.upload_indices(&starts)?, backend.upload_indices(&owners.collect::<Vec<_>>())?];
-        let embedded = backend.upload(&bert.embedded(texts))?;
+        let mut embedded = Vec::new();
+        bert.embedded(texts, &mut embedded);
+        let embedded = backend.upload(&embedded)?;
         self.hidden.fit(backend, tokens * width)?;
         self.next.fit(backend, tokens * width)?;
         self.mixed.fit(backend, tokens * width)?;
