@@ -2,10 +2,14 @@
 //!
 //! It is made from indices alone and depends on `(seed, step)` only, so batches of many steps are made side by side.
 
-use crate::data::BundleSet;
+use crate::data::{Bundle, BundleSet};
 use crate::encoder::Corpus;
 use crate::kernels::pool_weights::bucket;
+use crate::kernels::simd::prefetch;
 use crate::rng::Stream;
+
+/// Texts between asking for one's tokens and copying them: they lie anywhere in memory.
+const AHEAD: usize = 8;
 
 /// One batch. Texts are the anchors, then the positives, then all negatives bundle by bundle; candidates are the
 /// texts after the anchors.
@@ -90,20 +94,24 @@ impl Batcher<'_> {
     pub fn batch(&self, step: u64, bundles: &[u32]) -> Batch {
         let mut stream = Stream::new(self.seed, "batch", step);
         let mut batch = Batch { anchors: bundles.len(), dropout_seed: stream.bits32(), ..Batch::default() };
-        batch.starts.push(0);
-        let bundle = |&b: &u32| &self.set.bundles[b as usize];
-        for b in bundles.iter().map(bundle) {
-            self.push(&mut batch, b.anchor, &mut stream);
-        }
-        for b in bundles.iter().map(bundle) {
-            self.push(&mut batch, b.positive, &mut stream);
-        }
+        let bundles: Vec<&Bundle> = bundles.iter().map(|b| &self.set.bundles[*b as usize]).collect();
+        let mut events: Vec<u32> = bundles.iter().map(|b| b.anchor).chain(bundles.iter().map(|b| b.positive)).collect();
         batch.negatives.push(bundles.len() as u32);
-        for b in bundles.iter().map(bundle) {
-            for negative in &b.negatives {
-                self.push(&mut batch, negative.event, &mut stream);
+        for bundle in &bundles {
+            events.extend(bundle.negatives.iter().map(|n| n.event));
+            batch.negatives.push((events.len() - bundles.len()) as u32);
+        }
+        let tokens = events.iter().map(|event| self.corpus.ids(*event as usize).len()).sum();
+        [&mut batch.ids, &mut batch.text_of].into_iter().for_each(|list| list.reserve_exact(tokens));
+        if self.weighted {
+            batch.buckets.reserve_exact(tokens);
+        }
+        batch.starts.push(0);
+        for (i, event) in events.iter().enumerate() {
+            if let Some(later) = events.get(i + AHEAD) {
+                prefetch(bytemuck::cast_slice(self.corpus.ids(*later as usize)));
             }
-            batch.negatives.push((batch.len() - bundles.len()) as u32);
+            self.push(&mut batch, *event, &mut stream);
         }
         let moved = if self.vocab > 0 { batch.ids.as_slice() } else { &[] };
         (batch.rows, batch.segments, batch.occurrences) = group_by_row(moved, self.vocab);
@@ -151,15 +159,23 @@ impl Batcher<'_> {
 /// `rows`, `segments` and `occurrences`.
 pub(crate) fn group_by_row(ids: &[u32], vocab: usize) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
     let mut next = vec![0u32; vocab];
+    // A bit for each row that occurs: they are few, and to look at every row's count would take longer than all the rest.
+    let mut occurs = vec![0u64; vocab.div_ceil(64)];
     for &id in ids {
         next[id as usize] += 1;
+        occurs[id as usize / 64] |= 1 << (id % 64);
     }
-    let (mut rows, mut segments) = (Vec::new(), Vec::new());
+    let distinct = occurs.iter().map(|bits| bits.count_ones() as usize).sum();
+    let (mut rows, mut segments) = (Vec::with_capacity(distinct), Vec::with_capacity(distinct + 1));
     let mut at = 0;
-    for (row, count) in next.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
-        rows.push(row as u32);
-        segments.push(at);
-        at += std::mem::replace(count, at);
+    for (first, mut bits) in (0..).step_by(64).zip(occurs) {
+        while bits != 0 {
+            let row = first + bits.trailing_zeros();
+            bits &= bits - 1;
+            rows.push(row);
+            segments.push(at);
+            at += std::mem::replace(&mut next[row as usize], at);
+        }
     }
     segments.push(at);
     let mut occurrences = vec![0; ids.len()];
