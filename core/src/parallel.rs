@@ -76,3 +76,19 @@ pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> 
     #[cfg(not(feature = "parallel"))]
     (a(), b())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_goes_from_item_to_item_and_order_stays() {
+        let got = map_with((0..1000).collect(), |item: usize, memory: &mut Vec<usize>| {
+            memory.push(item);
+            (item, memory.len())
+        });
+        assert!(got.iter().enumerate().all(|(i, (item, _))| i == *item));
+        assert!(got.iter().any(|(_, held)| *held > 1), "no memory was used twice");
+        assert!(map_with(Vec::<u8>::new(), |item, (): &mut ()| item).is_empty());
+    }
+}

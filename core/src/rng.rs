@@ -107,6 +107,22 @@ mod tests {
     }
 
     #[test]
+    fn below_rejects_what_would_make_it_uneven() {
+        // 2⁶³ + 1 rejects every other draw.
+        for n in [1, 3, 1 << 32, (1 << 63) + 1, usize::MAX] {
+            let (mut stream, mut same) = (Stream::new(7, "test", 2), Stream::new(7, "test", 2));
+            let threshold = (n as u64).wrapping_neg() % n as u64;
+            let mut plainly = || loop {
+                let product = u128::from(same.bits()) * n as u128;
+                if product as u64 >= threshold {
+                    return (product >> 64) as usize;
+                }
+            };
+            assert!((0..1000).all(|_| stream.below(n) == plainly()), "{n}");
+        }
+    }
+
+    #[test]
     fn sample_is_without_replacement() {
         let mut stream = Stream::new(7, "test", 1);
         let mut drawn = stream.sample(10, 10);

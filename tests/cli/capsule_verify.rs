@@ -1,6 +1,7 @@
 //! `crucible capsule verify`: what does not fit together is found, and a run is trained again.
 
 use crate::capsule::{CHECKPOINT, Files, changed, files_below, packed, sha256, trained, zst};
+use crate::tracking::stub::{Mood, Stub};
 use crate::util::Dir;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -183,6 +184,32 @@ fn a_ready_tokenizer_is_taken_from_the_checkpoint() {
     dir.run(&["capsule", "pack", "r2", "-o", "c.tar.zst", "--include-bundles"]).ok();
     std::fs::remove_file(dir.path().join("t.json")).expect("removes");
     assert!(dir.run(&["capsule", "verify", "c.tar.zst", "--rerun"]).ok().contains("bit for bit"));
+}
+
+#[test]
+fn a_rerun_calls_nobody() {
+    let dir = packed();
+    let stub = Stub::new(Mood::Well);
+    // Gradients like these explode, and a training tells of it.
+    let webhook = format!("{}/hook", stub.uri);
+    let strict = ["--guardrails.gradient_max", "2e-7", "--guardrails.webhook", &webhook];
+    dir.run(&[&["train", "--output-dir", "r2", "--device", "cpu"], &strict[..]].concat());
+    assert!(!stub.seen().requests.is_empty(), "the settings make no training tell");
+    stub.forget_requests();
+
+    changed(&dir, "c.tar.zst", "d.tar.zst", |files, _| {
+        let text = String::from_utf8(files["config.yaml"].clone()).expect("text");
+        let hostile = text
+            .replace("webhook: null", &format!("webhook: {webhook}"))
+            .replace("gradient_max: 1000.0", "gradient_max: 2.0e-7")
+            .replace("type: none", "type: mlflow");
+        assert_eq!(hostile.lines().zip(text.lines()).filter(|(a, b)| a != b).count(), 3, "{text}");
+        files.insert("config.yaml".to_owned(), hostile.into_bytes());
+    });
+    let mut rerun = dir.command(&["capsule", "verify", "d.tar.zst", "--rerun"]);
+    let ran = crate::util::finish(rerun.env("MLFLOW_TRACKING_URI", &stub.uri));
+    assert!(ran.stdout.contains("checkpoint, bit for bit"), "it did not run: {ran:?}");
+    assert_eq!(stub.seen().requests, Vec::<String>::new(), "{ran:?}");
 }
 
 #[test]

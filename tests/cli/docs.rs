@@ -51,6 +51,12 @@ fn the_schema_of_a_guardrail_check_is_fresh() {
 }
 
 #[test]
+fn the_schema_of_all_runs_results_is_fresh() {
+    let schema = schemars::schema_for!(crucible_cli::commands::eval::all::Written);
+    fresh("schemas/eval_results.schema.json", &(serde_json::to_string_pretty(&schema).expect("is JSON") + "\n"));
+}
+
+#[test]
 fn every_guardrail_is_in_its_document() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/GUARDRAILS.md");
     let text = std::fs::read_to_string(path).expect("docs/GUARDRAILS.md");

@@ -221,7 +221,13 @@ fn between(low: f64, high: f64, share: f64) -> f64 {
 }
 
 fn weighted(weights: &[u32], counts: &[u32]) -> u64 {
-    widest!(weights.iter().zip(counts).map(|(w, c)| u64::from(*w) * u64::from(*c)).sum())
+    widest!({
+        let mut sum = 0;
+        for (w, c) in weights.iter().zip(counts) {
+            sum += u64::from(*w) * u64::from(*c);
+        }
+        sum
+    })
 }
 
 #[cfg(test)]
@@ -295,6 +301,19 @@ mod tests {
                 let want = plainly(&scores, &resampling.groups, |group| u32::from(number(group) != left));
                 assert!(close(sample.without(left), want), "{n} without {left}");
             }
+        }
+    }
+
+    #[test]
+    fn a_sample_may_be_one_group_alone() {
+        // Groups from the least margins to the greatest: quantiles lie far from where they are among all.
+        let margins: Vec<f64> = (0..1000).map(|i| f64::from(i) / 500.0 - 1.0).collect();
+        let (scores, groups): (_, Vec<u32>) = (scores(&margins), (0..1000).map(|i| i / 50).collect());
+        let sample = Sample::new(&scores, &all(&scores), &groups);
+        for alone in 0..20 {
+            let weight = |group: u32| if group == alone { 20 } else { 0 };
+            let weights: Vec<u32> = (0..20).map(weight).collect();
+            assert!(close(sample.numbers(&weights), plainly(&scores, &groups, weight)), "{alone}");
         }
     }
 

@@ -6,6 +6,9 @@ use crate::embeddings::Embeddings;
 use crate::kernels::simd::{prefetch, widest};
 use crate::parallel;
 
+/// Negatives of the next bundle that are fetched ahead, at most: more would drive each other out of the cache.
+const AHEAD: usize = 16;
+
 /// The margin of a bundle that holds a zero vector: the least that two cosines can differ by.
 pub const WORST_MARGIN: f64 = -2.0;
 
@@ -79,7 +82,7 @@ pub(super) fn score_some(bundles: &[Bundle], embeddings: &Embeddings) -> Vec<Sco
     parallel::map(bundles.len(), |i| {
         if let Some(next) = bundles.get(i + 1) {
             // The vectors of one bundle lie anywhere; they are fetched while this one's are multiplied.
-            let others = next.negatives.iter().map(|n| n.event);
+            let others = next.negatives.iter().map(|n| n.event).take(AHEAD);
             for event in [next.anchor, next.positive].into_iter().chain(others) {
                 prefetch(embeddings.row(event as usize));
             }

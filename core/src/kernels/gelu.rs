@@ -47,7 +47,9 @@ pub fn erf_of_root_half(x: f32) -> f32 {
 /// `values = gelu(values)`; vectorises inside `simd::widest!`. NaN goes through.
 #[inline(always)]
 pub fn forward(values: &mut [f32]) {
-    values.iter_mut().for_each(|x| *x = 0.5 * *x * (1.0 + erf_of_root_half(*x)));
+    for x in values {
+        *x = 0.5 * *x * (1.0 + erf_of_root_half(*x));
+    }
 }
 
 /// Scalar reference in `f64`: the series of erf near 0, the continued fraction of erfc far out.

@@ -186,3 +186,31 @@ pub(crate) fn group_by_row(ids: &[u32], vocab: usize) -> (Vec<u32>, Vec<u32>, Ve
     }
     (rows, segments, occurrences)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_grouped_as_a_stable_sort_groups_them() {
+        let mut stream = Stream::new(3, "test", 0);
+        for vocab in [1, 63, 64, 65, 1000] {
+            for count in [0, 1, 5, 300] {
+                let ids: Vec<u32> = (0..count).map(|_| stream.below(vocab) as u32).collect();
+                let mut order: Vec<u32> = (0..count as u32).collect();
+                order.sort_by_key(|position| ids[*position as usize]);
+                let mut want = ids.clone();
+                want.sort_unstable();
+                want.dedup();
+                let (rows, segments, occurrences) = group_by_row(&ids, vocab);
+                assert_eq!((&rows, &occurrences), (&want, &order), "{count} of {vocab}");
+                assert_eq!((segments[0], segments[rows.len()]), (0, count as u32));
+                for (row, range) in rows.iter().zip(segments.windows(2)) {
+                    let own = &occurrences[range[0] as usize..range[1] as usize];
+                    assert!(!own.is_empty() && own.iter().all(|position| ids[*position as usize] == *row));
+                }
+            }
+        }
+        assert_eq!(group_by_row(&[], 0), (vec![], vec![0], vec![]));
+    }
+}

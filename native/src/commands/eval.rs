@@ -1,6 +1,6 @@
 //! `crucible eval`: how well a model does on an eval set.
 
-mod all;
+pub mod all;
 mod guarded;
 mod model;
 

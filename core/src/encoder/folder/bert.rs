@@ -241,10 +241,11 @@ impl Bert {
         Ok(Self { words, places, norm, layers, stored, config })
     }
 
-    /// The sums of word and place of every token, before the first norm: `[tokens, hidden_size]`.
+    /// Makes `hidden` the sums of word and place of every token, before the first norm: `[tokens, hidden_size]`.
     pub(super) fn embedded(&self, texts: &[&[u32]], hidden: &mut Vec<f32>) {
         let width = self.config.hidden_size;
         hidden.clear();
+        hidden.reserve(texts.iter().map(|ids| ids.len()).sum::<usize>() * width);
         for ids in texts {
             for (id, place) in ids.iter().zip(self.places.chunks_exact(width)) {
                 let word = &self.words[*id as usize * width..][..width];

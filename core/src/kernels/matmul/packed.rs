@@ -3,7 +3,7 @@
 use super::{Lanes, Line, SPAN, View, span_of, vectors_a_row};
 use std::sync::Arc;
 
-/// The same where a right-hand side is packed once and used all the time ([`Packed::for_good`]): a panel fills the cache
+/// As [`SPAN`], where a right-hand side is packed once and used all the time ([`Packed::for_good`]): a panel fills the cache
 /// next to the core, and sums are stored less often.
 const LONG_SPAN: usize = 384;
 

@@ -13,31 +13,38 @@ use crate::{device, table};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::eval::Scoreboard;
 use crucible_core::sweep::Truth;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Folders within folders that are looked into: a sweep's trials lie three deep.
 const DEEPEST: usize = 8;
 
-/// A scoreboard that was written.
-#[derive(Serialize)]
-struct Written {
+/// One scoreboard that `eval --results-dir --json` wrote; it prints a list of them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Written {
     /// The run's folder.
-    run: String,
-    truth: Truth,
+    pub run: String,
+    /// Which of the two eval sets.
+    pub truth: Truth,
     /// The file.
-    scoreboard: String,
+    pub scoreboard: String,
+    /// The overall result.
     #[serde(flatten)]
-    board: Short,
+    pub board: Short,
 }
 
 /// The overall result; the file has all of it.
-#[derive(Serialize)]
-struct Short {
-    n: usize,
-    pass_rate: Option<f64>,
-    ci95: Option<[f64; 2]>,
-    chance: Option<f64>,
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Short {
+    /// Bundles.
+    pub n: usize,
+    /// Share that passed.
+    pub pass_rate: Option<f64>,
+    /// Its 95 % interval: low, high.
+    pub ci95: Option<[f64; 2]>,
+    /// What guessing would pass.
+    pub chance: Option<f64>,
 }
 
 impl Short {
