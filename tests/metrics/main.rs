@@ -1,6 +1,7 @@
 //! Evaluation against an independent program, its published schemas, and its speed.
 #![expect(clippy::disallowed_methods, reason = "tests read files, settings and the clock")]
 
+mod damaged;
 mod document;
 mod encoders;
 mod fixture;
