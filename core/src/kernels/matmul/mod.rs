@@ -289,7 +289,7 @@ impl WithSimd for Product<'_> {
                 let column = number * width;
                 let (data, stride, soon) = match self.rhs {
                     Rhs::Packed(packed) => {
-                        let data = &packed.from_here_on()[first * panels * width + depth.len() * column..];
+                        let data = &packed.tail()[first * panels * width + depth.len() * column..];
                         let (own, later) = data.split_at(depth.len() * width);
                         (own, width, &later[..later.len().min(own.len())])
                     }

@@ -89,15 +89,15 @@ impl Packed {
     }
 
     fn floats(&self) -> &[f32] {
-        &self.from_here_on()[..self.len()]
+        &self.tail()[..self.len()]
     }
 
     /// What is packed, and what lies behind it in the same memory.
-    pub(super) fn from_here_on(&self) -> &[f32] {
-        bytemuck::cast_slice(self.lines_from_here_on())
+    pub(super) fn tail(&self) -> &[f32] {
+        bytemuck::cast_slice(self.tail_lines())
     }
 
-    fn lines_from_here_on(&self) -> &[Line] {
+    fn tail_lines(&self) -> &[Line] {
         match &self.data {
             Memory::Own(lines) => lines,
             Memory::Shared { lines, first } => &lines[*first..],
@@ -112,7 +112,7 @@ impl Packed {
         let mut all = Vec::with_capacity(packed.iter().map(|p| lines(p)).sum());
         for p in &mut packed {
             let first = all.len();
-            all.extend_from_slice(&p.lines_from_here_on()[..lines(p)]);
+            all.extend_from_slice(&p.tail_lines()[..lines(p)]);
             p.data = Memory::Shared { lines: Arc::default(), first };
         }
         let all = Arc::new(all);
