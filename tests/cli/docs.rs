@@ -32,28 +32,30 @@ fn the_reference_of_the_commands_is_fresh() {
     fresh("CLI.md", &crucible_cli::reference::reference());
 }
 
+/// [`fresh`] of a schema.
+fn fresh_schema(name: &str, schema: &impl serde::Serialize) {
+    let text = serde_json::to_string_pretty(schema).expect("is JSON") + "\n";
+    fresh(&format!("schemas/{name}.schema.json"), &text);
+}
+
 #[test]
 fn the_schema_of_the_devices_is_fresh() {
-    let schema = schemars::schema_for!(crucible_cli::commands::devices::Devices);
-    fresh("schemas/devices.schema.json", &(serde_json::to_string_pretty(&schema).expect("is JSON") + "\n"));
+    fresh_schema("devices", &schemars::schema_for!(crucible_cli::commands::devices::Devices));
 }
 
 #[test]
 fn the_schema_of_a_revalidation_is_fresh() {
-    let schema = schemars::schema_for!(crucible_cli::commands::pool::RevalidationReport);
-    fresh("schemas/pool_revalidation.schema.json", &(serde_json::to_string_pretty(&schema).expect("is JSON") + "\n"));
+    fresh_schema("pool_revalidation", &schemars::schema_for!(crucible_cli::commands::pool::RevalidationReport));
 }
 
 #[test]
 fn the_schema_of_a_guardrail_check_is_fresh() {
-    let schema = schemars::schema_for!(crucible_cli::commands::guardrail::check::Check);
-    fresh("schemas/guardrail_check.schema.json", &(serde_json::to_string_pretty(&schema).expect("is JSON") + "\n"));
+    fresh_schema("guardrail_check", &schemars::schema_for!(crucible_cli::commands::guardrail::check::Check));
 }
 
 #[test]
 fn the_schema_of_all_runs_results_is_fresh() {
-    let schema = schemars::schema_for!(crucible_cli::commands::eval::all::Written);
-    fresh("schemas/eval_results.schema.json", &(serde_json::to_string_pretty(&schema).expect("is JSON") + "\n"));
+    fresh_schema("eval_results", &schemars::schema_for!(crucible_cli::commands::eval::all::Written));
 }
 
 #[test]
@@ -72,8 +74,7 @@ fn the_schemas_of_the_benchmarks_are_fresh() {
     for (name, schema) in
         [("kernels", schemars::schema_for!(KernelTimes)), ("training", schemars::schema_for!(TrainingTimes))]
     {
-        let text = serde_json::to_string_pretty(&schema).expect("is JSON") + "\n";
-        fresh(&format!("schemas/bench_{name}.schema.json"), &text);
+        fresh_schema(&format!("bench_{name}"), &schema);
     }
 }
 
@@ -83,13 +84,11 @@ fn the_schemas_of_tracked_runs_are_fresh() {
     for (name, schema) in
         [("tracking_journal", schemars::schema_for!(Entry)), ("tracking", schemars::schema_for!(Sent))]
     {
-        let text = serde_json::to_string_pretty(&schema).expect("is JSON") + "\n";
-        fresh(&format!("schemas/{name}.schema.json"), &text);
+        fresh_schema(name, &schema);
     }
 }
 
 #[test]
 fn the_schema_of_the_configuration_is_fresh() {
-    let schema = serde_json::to_string_pretty(&crucible_core::config::schema()).expect("is JSON");
-    fresh("schemas/config.schema.json", &(schema + "\n"));
+    fresh_schema("config", &crucible_core::config::schema());
 }

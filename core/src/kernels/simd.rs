@@ -34,42 +34,36 @@ impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Widest<F> {
 }
 
 /// Numbers in a line of the cache.
-#[cfg(target_arch = "x86_64")]
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// Asks for `x` ahead of its use; a hint that changes no result.
-#[cfg(target_arch = "x86_64")]
 #[inline(always)]
-#[expect(unsafe_code, reason = "the processor's own instruction has no safe form")]
 pub fn prefetch(x: &[f32]) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    for line in x.chunks(LINE) {
-        // SAFETY: every x86-64 has the instruction, it can't fault, and the address lies within the slice.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
+    #[cfg(target_arch = "x86_64")]
+    fetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(x);
+    // Other processors are left to guess.
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = x;
 }
 
 /// Asks for `x` to be brought from memory near the core, though not next to it, well ahead of its use; a hint as well.
+#[inline(always)]
+pub fn prefetch_near(x: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    fetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(x);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = x;
+}
+
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(unsafe_code, reason = "the processor's own instruction has no safe form")]
-pub fn prefetch_near(x: &[f32]) {
-    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+fn fetch<const HINT: i32>(x: &[f32]) {
     for line in x.chunks(LINE) {
-        // SAFETY: as above.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+        // SAFETY: every x86-64 has the instruction, it can't fault, and the address lies within the slice.
+        unsafe { std::arch::x86_64::_mm_prefetch::<HINT>(line.as_ptr().cast()) };
     }
 }
-
-/// Other processors are left to guess.
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-pub fn prefetch(_x: &[f32]) {}
-
-/// As [`prefetch`].
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-pub fn prefetch_near(_x: &[f32]) {}
 
 /// `out += scale · x`.
 #[inline(always)]

@@ -152,7 +152,7 @@ impl Transformer {
         }
         let weights = self.weights(pooling, rows().len());
         widest!({
-            for (row, weight) in hidden.chunks_exact(width).zip(&weights) {
+            for (row, weight) in rows().zip(&weights) {
                 kernels::simd::axpy(out, *weight, row);
             }
         });

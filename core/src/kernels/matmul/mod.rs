@@ -8,7 +8,7 @@
 
 mod packed;
 
-use super::simd::prefetch_near;
+use super::simd::{LINE, prefetch_near};
 use crate::parallel;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -79,8 +79,8 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn fits_in_place(&self) -> bool {
         let lanes = pulp::Arch::new().dispatch(Lanes);
-        let aligned = self.data.as_ptr().addr().is_multiple_of(align_of::<Line>())
-            && self.row_stride.is_multiple_of(size_of::<Line>() / size_of::<f32>());
+        let aligned =
+            self.data.as_ptr().addr().is_multiple_of(align_of::<Line>()) && self.row_stride.is_multiple_of(LINE);
         self.col_stride == 1 && aligned && self.cols.is_multiple_of(vectors_a_row(lanes, self.cols) * lanes)
     }
 }
@@ -102,7 +102,11 @@ pub fn reference(out: &mut [f32], lhs: View<'_>, rhs: View<'_>, bias: Option<&[f
 /// A line of the cache: a vector that lies across two of them takes twice as long to read.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct Line([f32; LINE]);
+
+impl Line {
+    const ZERO: Self = Self([0.0; LINE]);
+}
 
 /// Numbers whose first begins a line of the cache.
 #[derive(Debug, Default)]
@@ -114,7 +118,7 @@ pub struct Aligned {
 impl Aligned {
     /// Makes it `len` numbers long; what new ones hold is open.
     pub fn resize(&mut self, len: usize) {
-        self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+        self.lines.resize(len.div_ceil(LINE), Line::ZERO);
         self.len = len;
     }
 }

@@ -1,14 +1,11 @@
 //! Right-hand sides in the order in which products read them.
 
-use super::{Lanes, Line, SPAN, View, span_of, vectors_a_row};
+use super::{LINE, Lanes, Line, SPAN, View, span_of, vectors_a_row};
 use std::sync::Arc;
 
 /// As [`SPAN`], where a right-hand side is packed once and used all the time ([`Packed::for_good`]): a panel fills the cache
 /// next to the core, and sums are stored less often.
 const LONG_SPAN: usize = 384;
-
-/// Numbers of a line.
-const LINE: usize = 16;
 
 /// A right-hand side, in the order in which products read it.
 #[derive(Clone, Debug, Default)]
@@ -174,7 +171,7 @@ impl Packed {
             Memory::Own(lines) => lines,
             Memory::Shared { .. } => Vec::new(),
         };
-        lines.resize(self.len().div_ceil(LINE), Line([0.0; LINE]));
+        lines.resize(self.len().div_ceil(LINE), Line::ZERO);
         let data: &mut [f32] = bytemuck::cast_slice_mut(&mut lines);
         for first in (0..rhs.rows).step_by(self.span) {
             let rows = self.span.min(rhs.rows - first);
