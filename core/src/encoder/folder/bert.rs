@@ -4,12 +4,12 @@
 //! the same bits whatever stands beside them, so a text's vector does not depend on the batch it came in.
 
 use super::super::EncoderError;
-use super::feed_forward::FeedForward;
+use super::feed_forward::{self, FeedForward};
 use super::files::{Files, fault, within};
 use super::tensors::Tensors;
 use crate::kernels::attention::{self, MOST};
 use crate::kernels::layer_norm;
-use crate::kernels::matmul::{Packed, View, matmul_block};
+use crate::kernels::matmul::{Inputs, Split, View, Weights};
 use crate::kernels::simd::widest;
 use serde::Deserialize;
 
@@ -106,16 +106,16 @@ impl Config {
 /// `y = x · weight + bias`.
 pub(super) struct Linear {
     /// `[in, out]`.
-    pub(super) weight: Packed,
+    pub(super) weight: Weights,
     pub(super) bias: Vec<f32>,
 }
 
 impl Linear {
-    fn forward(&self, inputs: &[f32], out: &mut Vec<f32>) {
+    fn forward(&self, inputs: &[f32], memory: &mut Split, out: &mut Vec<f32>) {
         let (depth, width) = (self.weight.rows(), self.weight.cols());
         let rows = inputs.len() / depth;
         out.resize(rows * width, 0.0);
-        matmul_block(out, View::new(inputs, rows, depth), &self.weight, Some(&self.bias));
+        self.weight.multiply(out, Inputs::new(View::new(inputs, rows, depth), memory), &self.bias);
     }
 }
 
@@ -166,7 +166,7 @@ impl Reader<'_> {
             weight.extend(self.floats(&format!("{name}.weight"), &[width, depth])?);
             bias.extend(self.floats(&format!("{name}.bias"), &[width])?);
         }
-        let weight = Packed::for_good(View::new(&weight, width * names.len(), depth).t());
+        let weight = Weights::new(View::new(&weight, width * names.len(), depth).t());
         Ok(Linear { weight, bias })
     }
 
@@ -211,9 +211,10 @@ pub(super) struct Memory {
     pub(super) hidden: Vec<f32>,
     qkv: Vec<f32>,
     mixed: Vec<f32>,
-    inner: Vec<f32>,
     added: Vec<f32>,
+    inputs: Split,
     attention: attention::Scratch,
+    network: feed_forward::Memory,
 }
 
 impl Bert {
@@ -234,7 +235,7 @@ impl Bert {
         let norm = reader.norm("embeddings.LayerNorm")?;
         let mut layers: Vec<Layer> =
             (0..config.num_hidden_layers).map(|number| reader.layer(number)).collect::<Result<_, _>>()?;
-        Packed::put_together(layers.iter_mut().flat_map(|layer| {
+        Weights::put_together(layers.iter_mut().flat_map(|layer| {
             [&mut layer.qkv.weight, &mut layer.mixed.weight].into_iter().chain(layer.network.weights())
         }));
         let stored = tensors.stored(&format!("{}{word}", reader.prefix)).unwrap_or_default();
@@ -265,7 +266,7 @@ impl Bert {
         };
         norm(&mut s.hidden, None, &self.norm);
         for layer in &self.layers {
-            layer.qkv.forward(&s.hidden, &mut s.qkv);
+            layer.qkv.forward(&s.hidden, &mut s.inputs, &mut s.qkv);
             s.mixed.resize(s.hidden.len(), 0.0);
             let mut at = 0;
             for ids in texts {
@@ -274,10 +275,10 @@ impl Bert {
                 attention::forward(qkv, heads, size, &mut s.mixed[out], &mut s.attention);
                 at += ids.len();
             }
-            layer.mixed.forward(&s.mixed, &mut s.added);
+            layer.mixed.forward(&s.mixed, &mut s.inputs, &mut s.added);
             norm(&mut s.added, Some(&s.hidden), &layer.mixed_norm);
             std::mem::swap(&mut s.hidden, &mut s.added);
-            layer.network.forward(&s.hidden, &mut s.inner, &mut s.added);
+            layer.network.forward(&s.hidden, &mut s.network, &mut s.added);
             norm(&mut s.added, Some(&s.hidden), &layer.network_norm);
             std::mem::swap(&mut s.hidden, &mut s.added);
         }

@@ -3,7 +3,7 @@
 //! It is kept in parts of its inner units: what a block of tokens makes of one part stays near the core until it is used.
 
 use crate::kernels::gelu;
-use crate::kernels::matmul::{Packed, View, matmul_block, matmul_onto};
+use crate::kernels::matmul::{Inputs, Split, View, Weights};
 use crate::kernels::simd::widest;
 
 /// Inner units of a part.
@@ -19,11 +19,19 @@ pub(super) struct FeedForward {
 /// Some of the inner units.
 struct Part {
     /// `[width, units]`: to them.
-    up: Packed,
+    up: Weights,
     /// `[units]`.
     up_bias: Vec<f32>,
     /// `[units, width]`: from them.
-    down: Packed,
+    down: Weights,
+}
+
+/// Memory that one call leaves to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    inner: Vec<f32>,
+    inputs: Split,
+    inner_inputs: Split,
 }
 
 impl FeedForward {
@@ -37,29 +45,31 @@ impl FeedForward {
         let part = |first: usize| {
             let some = first..units.min(first + UNITS);
             Part {
-                up: Packed::for_good(up.columns(some.clone())),
+                up: Weights::new(up.columns(some.clone())),
                 up_bias: up_bias[some.clone()].to_vec(),
-                down: Packed::for_good(down.columns(some).t()),
+                down: Weights::new(down.columns(some).t()),
             }
         };
         Self { parts: (0..units).step_by(UNITS).map(part).collect(), bias }
     }
 
-    /// `inputs, out: [rows, width]`; `inner` is memory from earlier calls.
-    pub(super) fn forward(&self, inputs: &[f32], inner: &mut Vec<f32>, out: &mut [f32]) {
+    /// `inputs, out: [rows, width]`; `memory` is from earlier calls.
+    pub(super) fn forward(&self, inputs: &[f32], memory: &mut Memory, out: &mut [f32]) {
         let width = self.bias.len();
         let rows = out.len() / width;
+        let Memory { inner, inputs: inputs_memory, inner_inputs } = memory;
+        let inputs = Inputs::new(View::new(inputs, rows, width), inputs_memory);
         out.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(&self.bias));
         for Part { up, up_bias, down } in &self.parts {
             inner.resize(rows * up_bias.len(), 0.0);
-            matmul_block(inner, View::new(inputs, rows, width), up, Some(up_bias));
+            up.multiply(inner, inputs, up_bias);
             widest!(gelu::forward(inner));
-            matmul_onto(out, View::new(inner, rows, up_bias.len()), down);
+            down.multiply_onto(out, Inputs::new(View::new(inner, rows, up_bias.len()), inner_inputs));
         }
     }
 
     /// All of them, in the order of use.
-    pub(super) fn weights(&mut self) -> impl Iterator<Item = &mut Packed> {
+    pub(super) fn weights(&mut self) -> impl Iterator<Item = &mut Weights> {
         self.parts.iter_mut().flat_map(|part| [&mut part.up, &mut part.down])
     }
 
@@ -87,6 +97,7 @@ mod tests {
     #[test]
     fn its_parts_are_the_whole_network() {
         let mut stream = Stream::new(2, "feed forward", 0);
+        let mut memory = Memory::default();
         for (rows, width, units) in [(3, 5, 7), (2, 4, UNITS), (5, 8, 2 * UNITS + 3)] {
             let mut random = |n: usize| (0..n).map(|_| stream.symmetric(0.5)).collect::<Vec<f32>>();
             let (up, up_bias, down, bias) =
@@ -110,8 +121,8 @@ mod tests {
             let (hidden, mut wanted) = (wanted, vec![0.0; rows * width]);
             let down = View::new(&down, width, units).t();
             matmul::reference(&mut wanted, View::new(&hidden, rows, units), down, Some(&bias));
-            let (mut inner, mut out) = (vec![f32::NAN; 9], vec![f32::NAN; rows * width]);
-            network.forward(&inputs, &mut inner, &mut out);
+            let mut out = vec![f32::NAN; rows * width];
+            network.forward(&inputs, &mut memory, &mut out);
             for (i, (x, y)) in out.iter().zip(&wanted).enumerate() {
                 assert!((x - y).abs() <= 2e-5, "{units} units, at {i}: {x} and {y}");
             }

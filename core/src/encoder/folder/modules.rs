@@ -5,7 +5,7 @@ use super::files::{Files, fault, within};
 use super::tensors::Tensors;
 use super::{Options, Prompt};
 use crate::config::Activation;
-use crate::kernels::matmul::{Packed, View};
+use crate::kernels::matmul::{View, Weights};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ impl fmt::Display for Step {
 
 /// A linear layer on pooled vectors.
 pub(super) struct Dense {
-    pub(super) weight: Packed,
+    pub(super) weight: Weights,
     pub(super) bias: Vec<f32>,
     pub(super) activation: Option<Activation>,
 }
@@ -230,6 +230,6 @@ impl Dense {
         let tensors = Tensors::read(files, path)?;
         let weight = tensors.floats("linear.weight", &[out_features, in_features])?;
         let bias = if bias { tensors.floats("linear.bias", &[out_features])? } else { vec![0.0; out_features] };
-        Ok(Self { weight: Packed::for_good(View::new(&weight, out_features, in_features).t()), bias, activation })
+        Ok(Self { weight: Weights::new(View::new(&weight, out_features, in_features).t()), bias, activation })
     }
 }

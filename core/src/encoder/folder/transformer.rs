@@ -8,7 +8,7 @@ use super::modules::{Dense, Modules, Pooling, Step};
 use super::tokens::{CutAt, FolderTokenizer, Rules};
 use crate::backend::{Backend, BackendError};
 use crate::embeddings::Embeddings;
-use crate::kernels::matmul::{View, matmul_block};
+use crate::kernels::matmul::{Inputs, Split, View};
 use crate::kernels::product::{Part, Sizes as Product};
 use crate::kernels::simd::widest;
 use crate::kernels::{self, activation};
@@ -295,7 +295,7 @@ impl Dense {
         let (depth, width) = (self.weight.rows(), self.weight.cols());
         let rows = vectors.len() / depth;
         let mut out = vec![0.0; rows * width];
-        matmul_block(&mut out, View::new(vectors, rows, depth), &self.weight, Some(&self.bias));
+        self.weight.multiply(&mut out, Inputs::new(View::new(vectors, rows, depth), &mut Split::default()), &self.bias);
         if let Some(kind) = self.activation {
             widest!(activation::forward(kind, &mut out));
         }

@@ -6,14 +6,19 @@
 //! depend on threads, on how rows are cut, or on where the right-hand side is read; they may depend on the instruction set,
 //! where one of them has no fused multiply-add.
 
+mod amx;
+mod memory;
 mod packed;
+mod weights;
 
 use super::simd::{LINE, prefetch_near};
 use crate::parallel;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
+pub use amx::Split;
 pub use packed::Packed;
+pub use weights::{Inputs, Weights};
 
 /// Rows of the right-hand side that are packed and multiplied together, at most: a panel of them stays near the core.
 const SPAN: usize = 256;
@@ -242,18 +247,22 @@ pub fn matmul_onto(out: &mut [f32], lhs: View<'_>, rhs: &Packed) {
 fn product(out: &mut [f32], lhs: View<'_>, rhs: Rhs<'_>, onto: Onto<'_>) {
     let (rows, cols) = rhs.shape();
     check(out, &lhs, (rows, cols));
-    if out.is_empty() {
+    if settled(out, (rows, cols), onto) {
         return;
     }
-    if rows == 0 {
+    pulp::Arch::new().dispatch(Product { out, lhs, rhs, onto });
+}
+
+/// Whether nothing is to be multiplied; then `out` is what it is added to.
+fn settled(out: &mut [f32], (rows, cols): (usize, usize), onto: Onto<'_>) -> bool {
+    if rows == 0 && !out.is_empty() {
         match onto {
             Onto::Row(row) => out.chunks_exact_mut(cols).for_each(|out| out.copy_from_slice(row)),
             Onto::Nothing => out.fill(0.0),
             Onto::Old => {}
         }
-        return;
     }
-    pulp::Arch::new().dispatch(Product { out, lhs, rhs, onto });
+    rows == 0 || out.is_empty()
 }
 
 struct Product<'a> {
@@ -508,6 +517,7 @@ fn check(out: &[f32], lhs: &View<'_>, (rows, cols): (usize, usize)) {
 
 #[cfg(test)]
 mod tests {
+    use super::memory::Memory;
     use super::*;
     use crate::rng::Stream;
 
@@ -631,13 +641,13 @@ mod tests {
             let b: Vec<f32> = (0..k * n).map(|_| stream.symmetric(1.0)).collect();
             let packed = Packed::new(View::new(&b, k, n));
             assert!(packed.unpacked() == b, "[{k}, {n}]");
-            let long = Packed::for_good(View::new(&b, k, n));
-            assert!(long.unpacked() == b, "[{k}, {n}] for good");
+            let long = Packed::in_long_spans(View::new(&b, k, n));
+            assert!(long.unpacked() == b, "[{k}, {n}] in long spans");
             let a: Vec<f32> = (0..5 * k).map(|_| stream.symmetric(1.0)).collect();
             let (mut fast, mut slow) = (vec![f32::NAN; 5 * n], vec![f32::NAN; 5 * n]);
             matmul_block(&mut fast, View::new(&a, 5, k), &long, None);
             reference(&mut slow, View::new(&a, 5, k), View::new(&b, k, n), None);
-            assert!(fast.iter().zip(&slow).all(|(x, y)| (x - y).abs() <= 4e-5), "[{k}, {n}] for good");
+            assert!(fast.iter().zip(&slow).all(|(x, y)| (x - y).abs() <= 4e-5), "[{k}, {n}] in long spans");
             assert_eq!((packed.rows(), packed.cols()), (k, n));
             let transposed = Packed::new(View::new(&b, k, n).t()).unpacked();
             assert!((0..k * n).all(|i| transposed[i % n * k + i / n] == b[i]), "[{k}, {n}] transposed");
@@ -654,7 +664,7 @@ mod tests {
             for ((packed, b), (k, n)) in packed.iter_mut().zip(&all).zip(shapes) {
                 packed.pack_for(View::new(b, k, n), SPAN, lanes);
             }
-            Packed::put_together(&mut packed);
+            Memory::put_together(packed.iter_mut().map(Packed::memory));
             for (packed, b) in packed.iter().zip(&all) {
                 assert!(packed.unpacked() == *b, "{lanes} lanes");
             }

@@ -1,9 +1,9 @@
 //! Right-hand sides in the order in which products read them.
 
-use super::{LINE, Lanes, Line, SPAN, View, span_of, vectors_a_row};
-use std::sync::Arc;
+use super::memory::Memory;
+use super::{LINE, Lanes, SPAN, View, span_of, vectors_a_row};
 
-/// As [`SPAN`], where a right-hand side is packed once and used all the time ([`Packed::for_good`]): a panel fills the cache
+/// As [`SPAN`], where a right-hand side is packed once and used all the time ([`super::Weights`]): a panel fills the cache
 /// next to the core, and sums are stored less often.
 const LONG_SPAN: usize = 384;
 
@@ -20,23 +20,6 @@ pub struct Packed {
     pub(super) span: usize,
 }
 
-/// Where what is packed lies.
-#[derive(Clone, Debug)]
-enum Memory {
-    Own(Vec<Line>),
-    /// From line `first` on; others have theirs before and behind it.
-    Shared {
-        lines: Arc<Vec<Line>>,
-        first: usize,
-    },
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self::Own(Vec::new())
-    }
-}
-
 impl Packed {
     /// Packs `rhs`.
     #[must_use]
@@ -46,10 +29,8 @@ impl Packed {
         packed
     }
 
-    /// Packs `rhs` in longer spans: for the weights of a model that is only used. Sums have other bits than with
-    /// [`Packed::new`] where there are more than 256 rows.
-    #[must_use]
-    pub fn for_good(rhs: View<'_>) -> Self {
+    /// Packs `rhs` in longer spans. Sums have other bits than with [`Packed::new`] where there are more than 256 rows.
+    pub(super) fn in_long_spans(rhs: View<'_>) -> Self {
         let mut packed = Self::default();
         packed.pack_in(rhs, LONG_SPAN);
         packed
@@ -91,33 +72,13 @@ impl Packed {
 
     /// What is packed, and what lies behind it in the same memory.
     pub(super) fn tail(&self) -> &[f32] {
-        bytemuck::cast_slice(self.tail_lines())
+        bytemuck::cast_slice(self.data.tail())
     }
 
-    fn tail_lines(&self) -> &[Line] {
-        match &self.data {
-            Memory::Own(lines) => lines,
-            Memory::Shared { lines, first } => &lines[*first..],
-        }
-    }
-
-    /// Moves all of `packed` into one piece of memory, in this order. It should be the order of use: a product fetches
-    /// what comes behind its own weights. One large piece can also lie on large pages, many small ones can't.
-    pub fn put_together<'a>(packed: impl IntoIterator<Item = &'a mut Self>) {
-        let mut packed: Vec<&mut Self> = packed.into_iter().collect();
-        let lines = |p: &Self| p.len().div_ceil(LINE);
-        let mut all = Vec::with_capacity(packed.iter().map(|p| lines(p)).sum());
-        for p in &mut packed {
-            let first = all.len();
-            all.extend_from_slice(&p.tail_lines()[..lines(p)]);
-            p.data = Memory::Shared { lines: Arc::default(), first };
-        }
-        let all = Arc::new(all);
-        for p in packed {
-            if let Memory::Shared { lines, .. } = &mut p.data {
-                *lines = Arc::clone(&all);
-            }
-        }
+    /// Where it lies, and how many lines of it.
+    pub(super) fn memory(&mut self) -> (&mut Memory, usize) {
+        let len = self.len().div_ceil(LINE);
+        (&mut self.data, len)
     }
 
     /// [`Packed::pack`] with further columns of zeros, so that rows of a product are whole vectors; returns how many
@@ -167,12 +128,8 @@ impl Packed {
     fn fill<const P: usize>(&mut self, rhs: View<'_>) {
         self.panel = P;
         let panels = rhs.cols.div_ceil(P);
-        let mut lines = match std::mem::take(&mut self.data) {
-            Memory::Own(lines) => lines,
-            Memory::Shared { .. } => Vec::new(),
-        };
-        lines.resize(self.len().div_ceil(LINE), Line::ZERO);
-        let data: &mut [f32] = bytemuck::cast_slice_mut(&mut lines);
+        let len = self.len().div_ceil(LINE);
+        let data: &mut [f32] = bytemuck::cast_slice_mut(self.data.anew(len));
         for first in (0..rhs.rows).step_by(self.span) {
             let rows = self.span.min(rhs.rows - first);
             let span = &mut data[first * panels * P..][..rows * panels * P];
@@ -180,7 +137,6 @@ impl Packed {
                 pack_panel::<P>(panel, rhs, first, number * P);
             }
         }
-        self.data = Memory::Own(lines);
     }
 }
 

@@ -1,0 +1,628 @@
+//! Products on a processor's matrix tiles (AMX), as close as those in `f32`.
+//!
+//! The tiles multiply bfloat16, which has 8 bits of mantissa, and add in `f32`. A number of 24 bits is the sum of three such
+//! parts. Of the nine products of two numbers' parts the six largest are added, the smallest of them first; what is left out
+//! is below 2^-21 of the whole, and a sum has fewer roundings than one of fused steps, so that errors are about half as
+//! large (`tests`). Parts below 2^-126 count as 0.
+//!
+//! The instructions: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, TDPBF16PS; tiles are 16 rows of
+//! 64 bytes.
+
+use super::memory::Memory;
+use super::{Line, Onto, View, settled, span_of};
+use crate::kernels::simd::widest;
+use std::ops::Range;
+
+/// Rows of a tile, and numbers in a row of the output's tiles.
+const SIDE: usize = 16;
+/// Parts of numbers in a row of the operands' tiles: products summed at once.
+const DEPTH: usize = 32;
+/// Rows or columns of the output that are computed together: of two tiles.
+const BLOCK: usize = 2 * SIDE;
+/// Parts of a number.
+const PARTS: usize = 3;
+/// Lines of the cache that hold the parts of [`BLOCK`] × [`DEPTH`] numbers.
+const STEP: usize = PARTS * BLOCK;
+/// Lines that are fetched ahead with each step: a panel while sixteen blocks of rows go through the one before.
+const FETCHED: usize = STEP / 16;
+/// Products summed before the output is written, at most: a panel of right-hand sides then stays next to the core.
+const SPAN: usize = 128;
+
+/// A row of a tile.
+type Parts = [u16; DEPTH];
+
+/// The three parts of each number. They add up to it, but for what is below 2^-133; what is no number stays none.
+#[inline(always)]
+fn split(mut rest: [f32; DEPTH], mut write: impl FnMut(usize, Parts)) {
+    for part in 0..PARTS {
+        let mut high = [0; DEPTH];
+        for i in 0..DEPTH {
+            let bits = rest[i].to_bits();
+            high[i] = (bits >> 16) as u16;
+            rest[i] -= f32::from_bits(bits & 0xffff_0000);
+        }
+        write(part, high);
+    }
+}
+
+/// `0..depth` in spans of whole steps, but for the last.
+fn spans(depth: usize) -> impl Iterator<Item = Range<usize>> {
+    let length = span_of(depth, SPAN).next_multiple_of(DEPTH);
+    (0..depth).step_by(length).map(move |first| first..depth.min(first + length))
+}
+
+/// Left-hand sides in parts.
+#[derive(Default)]
+pub struct Split {
+    /// Spans of columns; in each, blocks of rows; in each, steps; in each, parts; in each, row after row. What is missing
+    /// is 0.
+    lines: Vec<Line>,
+    rows: usize,
+    depth: usize,
+}
+
+impl Split {
+    /// Holds `rows` in place of what was there; the memory is used again.
+    ///
+    /// # Panics
+    /// When `rows` is a transpose.
+    pub(super) fn fill(&mut self, rows: View<'_>) {
+        assert_eq!(rows.col_stride, 1, "rows do not lie side by side");
+        (self.rows, self.depth) = (rows.rows, rows.cols);
+        let blocks = rows.rows.div_ceil(BLOCK);
+        self.lines.resize(blocks * rows.cols.div_ceil(DEPTH) * STEP, Line::ZERO);
+        let mut steps = self.lines.chunks_exact_mut(STEP);
+        for span in spans(rows.cols) {
+            for first in (0..rows.rows).step_by(BLOCK) {
+                let block = first..rows.rows.min(first + BLOCK);
+                for k in span.clone().step_by(DEPTH) {
+                    let Some(step) = steps.next() else { unreachable!("there are as many steps") };
+                    widest!(split_step(step, rows, block.clone(), k..span.end.min(k + DEPTH)));
+                }
+            }
+        }
+    }
+}
+
+/// Writes one step of a block of rows.
+#[inline(always)]
+fn split_step(step: &mut [Line], rows: View<'_>, block: Range<usize>, depth: Range<usize>) {
+    let out: &mut [Parts] = bytemuck::cast_slice_mut(step);
+    if block.len() < BLOCK {
+        out.fill([0; DEPTH]);
+    }
+    for (number, row) in block.enumerate() {
+        let row = &rows.data[row * rows.row_stride..][depth.start..depth.end];
+        let numbers = row.first_chunk().copied().unwrap_or_else(|| {
+            let mut padded = [0.0; DEPTH];
+            padded[..row.len()].copy_from_slice(row);
+            padded
+        });
+        split(numbers, |part, parts| out[part * BLOCK + number] = parts);
+    }
+}
+
+/// A right-hand side in parts.
+pub(super) struct Rhs {
+    /// Spans of rows; in each, panels of [`BLOCK`] columns; in each, steps; in each, parts; in each, two tiles of columns; in
+    /// each, pairs of rows. What is missing is 0.
+    data: Memory,
+    rows: usize,
+    cols: usize,
+}
+
+impl Rhs {
+    pub(super) fn new(rhs: View<'_>) -> Self {
+        let (rows, cols) = (rhs.rows, rhs.cols);
+        let mut this = Self { data: Memory::default(), rows, cols };
+        let panels = cols.div_ceil(BLOCK);
+        let lines = this.data.anew(panels * rows.div_ceil(DEPTH) * STEP);
+        let mut steps = lines.chunks_exact_mut(STEP);
+        for span in spans(rows) {
+            for column in (0..cols).step_by(BLOCK) {
+                for k in span.clone().step_by(DEPTH) {
+                    let Some(step) = steps.next() else { unreachable!("there are as many steps") };
+                    let out: &mut [Parts] = bytemuck::cast_slice_mut(step);
+                    for line in 0..BLOCK {
+                        let (pair, tile) = (k + 2 * (line % SIDE), column + line / SIDE * SIDE);
+                        let number = |i: usize| {
+                            let (row, col) = (pair + i % 2, tile + i / 2);
+                            if row < rows && col < cols { rhs.at(row, col) } else { 0.0 }
+                        };
+                        split(std::array::from_fn(number), |part, parts| out[part * BLOCK + line] = parts);
+                    }
+                }
+            }
+        }
+        this
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn cols(&self) -> usize {
+        self.cols
+    }
+
+    fn len(&self) -> usize {
+        self.cols.div_ceil(BLOCK) * self.rows.div_ceil(DEPTH) * STEP
+    }
+
+    /// Where it lies, and how many lines of it.
+    pub(super) fn memory(&mut self) -> (&mut Memory, usize) {
+        let len = self.len();
+        (&mut self.data, len)
+    }
+
+    /// What was split: `[rows, cols]`, row-major.
+    pub(super) fn unpacked(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.rows * self.cols];
+        let mut steps = self.data.tail()[..self.len()].chunks_exact(STEP);
+        for span in spans(self.rows) {
+            for column in (0..self.cols).step_by(BLOCK) {
+                for k in span.clone().step_by(DEPTH) {
+                    let Some(step) = steps.next() else { unreachable!("there are as many steps") };
+                    let step: &[Parts] = bytemuck::cast_slice(step);
+                    for row in k..self.rows.min(k + DEPTH) {
+                        for col in column..self.cols.min(column + BLOCK) {
+                            let line = (col - column) / SIDE * SIDE + (row - k) / 2;
+                            let part = |part: usize| {
+                                let bits = step[part * BLOCK + line][2 * ((col - column) % SIDE) + (row - k) % 2];
+                                f32::from_bits(u32::from(bits) << 16)
+                            };
+                            out[row * self.cols + col] = part(0) + (part(1) + part(2));
+                        }
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
+/// `out = onto + lhs · rhs`, where there are tiles.
+///
+/// # Panics
+/// Where there are none ([`available`]).
+pub(super) fn product(out: &mut [f32], lhs: &Split, rhs: &Rhs, onto: Onto<'_>) {
+    assert!(available(), "a product on tiles that are not there");
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    {
+        let tiles = hardware::Tiles::new();
+        product_by(out, lhs, rhs, onto, |block| tiles.run(block));
+    }
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+    product_by(out, lhs, rhs, onto, plain);
+}
+
+/// [`BLOCK`] × [`BLOCK`] numbers of the output, as far as one span goes.
+struct Block<'a> {
+    lhs: &'a [Line],
+    rhs: &'a [Line],
+    start: Start<'a>,
+    /// From its first number on.
+    out: &'a mut [f32],
+    /// From one of its rows to the next.
+    stride: usize,
+    /// What is to be brought near the core on the way.
+    #[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), expect(dead_code, reason = "a hint to tiles"))]
+    soon: &'a [Line],
+}
+
+/// What a block is added to.
+#[derive(Clone, Copy)]
+enum Start<'a> {
+    /// Each of its rows to this one.
+    Row(&'a [f32; BLOCK]),
+    /// What is there.
+    Old,
+}
+
+fn product_by(out: &mut [f32], lhs: &Split, rhs: &Rhs, mut onto: Onto<'_>, run: impl Fn(Block<'_>)) {
+    let (rows, cols) = (lhs.rows, rhs.cols);
+    assert!(lhs.depth == rhs.rows && out.len() == rows * cols, "the shapes do not fit");
+    if settled(out, (rhs.rows, cols), onto) {
+        return;
+    }
+    let depth = lhs.depth;
+    let (mut lhs, mut rhs) = (lhs.lines.as_slice(), rhs.data.tail());
+    for span in spans(depth) {
+        let len = span.len().div_ceil(DEPTH) * STEP;
+        let (own, later) = lhs.split_at(rows.div_ceil(BLOCK) * len);
+        lhs = later;
+        for column in (0..cols).step_by(BLOCK) {
+            let (panel, later) = rhs.split_at(len);
+            rhs = later;
+            let width = BLOCK.min(cols - column);
+            let mut row = [0.0; BLOCK];
+            if let Onto::Row(all) = onto {
+                row[..width].copy_from_slice(&all[column..][..width]);
+            }
+            let start = if let Onto::Old = onto { Start::Old } else { Start::Row(&row) };
+            for (number, block) in own.chunks_exact(len).enumerate() {
+                // Meanwhile the next panel is fetched.
+                let soon = later.get(number * len / STEP * FETCHED..len).unwrap_or_default();
+                let height = BLOCK.min(rows - number * BLOCK);
+                let out = &mut out[number * BLOCK * cols + column..];
+                if (height, width) == (BLOCK, BLOCK) {
+                    run(Block { lhs: block, rhs: panel, start, out, stride: cols, soon });
+                } else {
+                    let mut whole = [0.0; BLOCK * BLOCK];
+                    if let Start::Old = start {
+                        for (whole, out) in whole.chunks_exact_mut(BLOCK).zip(out.chunks(cols)).take(height) {
+                            whole[..width].copy_from_slice(&out[..width]);
+                        }
+                    }
+                    run(Block { lhs: block, rhs: panel, start, out: &mut whole, stride: BLOCK, soon });
+                    for (whole, out) in whole.chunks_exact(BLOCK).zip(out.chunks_mut(cols)).take(height) {
+                        out[..width].copy_from_slice(&whole[..width]);
+                    }
+                }
+            }
+        }
+        onto = Onto::Old;
+    }
+}
+
+/// Which parts are multiplied, left and right, in this order: neighbours have one in common, and small products come first.
+/// The instructions in [`hardware`] say the same.
+#[cfg(any(test, not(all(target_arch = "x86_64", target_os = "linux"))))]
+const ORDER: [(usize, usize); 6] = [(0, 2), (0, 1), (1, 1), (1, 0), (2, 0), (0, 0)];
+
+/// What the tiles do, number by number: products of even and of odd places are summed apart, then both are added.
+#[cfg(any(test, not(all(target_arch = "x86_64", target_os = "linux"))))]
+fn plain(block: Block<'_>) {
+    let part = |step: &[Line], part: usize, line: usize, i: usize| {
+        let parts: &[Parts] = bytemuck::cast_slice(step);
+        f32::from_bits(u32::from(parts[part * BLOCK + line][i]) << 16)
+    };
+    for row in 0..BLOCK {
+        for col in 0..BLOCK {
+            let out = &mut block.out[row * block.stride + col];
+            let mut sum = if let Start::Row(row) = block.start { row[col] } else { *out };
+            for (lhs, rhs) in block.lhs.chunks_exact(STEP).zip(block.rhs.chunks_exact(STEP)) {
+                for (left, right) in ORDER {
+                    let mut sums = [0.0; 2];
+                    for k in 0..DEPTH {
+                        let (tile, place) = (col / SIDE * SIDE, 2 * (col % SIDE) + k % 2);
+                        sums[k % 2] += part(lhs, left, row, k) * part(rhs, right, tile + k / 2, place);
+                    }
+                    sum += sums[0] + sums[1];
+                }
+            }
+            *out = sum;
+        }
+    }
+}
+
+/// Whether this processor has the tiles, and the system lets this process use them.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) fn available() -> bool {
+    hardware::available()
+}
+
+/// As there are none known here.
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+pub(super) fn available() -> bool {
+    false
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod hardware {
+    use super::{BLOCK, Block, FETCHED, Line, SIDE, STEP, Start};
+    use std::arch::asm;
+    use std::arch::x86_64::__cpuid_count;
+    use std::marker::PhantomData;
+    use std::sync::OnceLock;
+
+    /// `ARCH_REQ_XCOMP_PERM` of arch_prctl(2), and the state of tiles.
+    const ASK_FOR_STATE: libc::c_int = 0x1023;
+    const TILE_DATA: libc::c_ulong = 18;
+
+    /// Asks once for the whole process: the system has to make room for what tiles hold.
+    pub(super) fn available() -> bool {
+        static ANSWER: OnceLock<bool> = OnceLock::new();
+        *ANSWER.get_or_init(|| {
+            #[expect(unsafe_code, reason = "so it is in Rust 1.91")]
+            #[allow(unused_unsafe, reason = "so it is no more")]
+            // SAFETY: every x86-64 has the instruction.
+            let leaf = |number| unsafe { __cpuid_count(number, 0) };
+            // AMX-BF16 and AMX-TILE.
+            let needed = 1 << 22 | 1 << 24;
+            let known = leaf(0).eax >= 7 && leaf(7).edx & needed == needed;
+            #[expect(unsafe_code, reason = "the library has no safe form of it")]
+            // SAFETY: this call takes two numbers; it gives leave to use more of the processor, and touches no memory.
+            let answer = || unsafe { libc::syscall(libc::SYS_arch_prctl, ASK_FOR_STATE, TILE_DATA) };
+            known && answer() == 0
+        })
+    }
+
+    /// Which tiles there are, and how large.
+    #[repr(C, align(64))]
+    struct Config {
+        palette: u8,
+        start: u8,
+        reserved: [u8; 14],
+        bytes_a_row: [u16; 16],
+        rows: [u8; 16],
+    }
+
+    static CONFIG: Config = {
+        let (mut bytes_a_row, mut rows) = ([0; 16], [0; 16]);
+        let mut tile = 0;
+        while tile < 8 {
+            (bytes_a_row[tile], rows[tile]) = (64, SIDE as u8);
+            tile += 1;
+        }
+        Config { palette: 1, start: 0, reserved: [0; 14], bytes_a_row, rows }
+    };
+
+    /// Two tiles of a part of the left-hand side: those of its rows.
+    macro_rules! left {
+        ($part:literal) => {
+            concat!(
+                "tileloadd tmm4, [{lhs} + {line} + 2048 * ",
+                $part,
+                "]\n",
+                "tileloadd tmm5, [{lhs} + {line} + 2048 * ",
+                $part,
+                " + 1024]",
+            )
+        };
+    }
+
+    /// Two tiles of a part of the right-hand side: those of its columns.
+    macro_rules! right {
+        ($part:literal) => {
+            concat!(
+                "tileloadd tmm6, [{rhs} + {line} + 2048 * ",
+                $part,
+                "]\n",
+                "tileloadd tmm7, [{rhs} + {line} + 2048 * ",
+                $part,
+                " + 1024]",
+            )
+        };
+    }
+
+    /// Adds their products to the output's four.
+    macro_rules! multiply {
+        () => {
+            "tdpbf16ps tmm0, tmm4, tmm6\ntdpbf16ps tmm1, tmm4, tmm7\ntdpbf16ps tmm2, tmm5, tmm6\ntdpbf16ps tmm3, tmm5, tmm7"
+        };
+    }
+
+    /// A line of what is needed soon. A hint, which nothing comes of where there is no memory.
+    macro_rules! fetch {
+        ($line:literal) => {
+            concat!("prefetcht1 [{soon} + 64 * ", $line, "]")
+        };
+    }
+
+    /// The same for a row of the output's next block, which will be written.
+    macro_rules! own {
+        () => {
+            "prefetchw [{next}]\nprefetchw [{next} + 64]\nadd {next}, {stride}"
+        };
+    }
+
+    /// This thread's tiles, while it uses them.
+    pub(super) struct Tiles(PhantomData<*const ()>);
+
+    impl Tiles {
+        /// # Panics
+        /// When there are none.
+        pub(super) fn new() -> Self {
+            assert!(available(), "no tiles");
+            #[expect(unsafe_code, reason = "there is no stable function for it")]
+            // SAFETY: the processor has the instruction, and the layout is the one that it reads.
+            unsafe {
+                asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly));
+            }
+            Self(PhantomData)
+        }
+
+        /// Two by two tiles of the output stay, those of the operands come and go.
+        pub(super) fn run(&self, block: Block<'_>) {
+            let Block { lhs, rhs, start, out, stride, soon } = block;
+            assert!(lhs.len() == rhs.len() && !lhs.is_empty() && lhs.len().is_multiple_of(STEP), "no whole steps");
+            assert!(stride >= BLOCK && out.len() >= (BLOCK - 1) * stride + BLOCK, "a block reaches past the output");
+            let stride = stride * size_of::<f32>();
+            let (begin, begin_stride) = match start {
+                // The same row again and again.
+                Start::Row(row) => (row.as_ptr(), 0),
+                Start::Old => (out.as_ptr(), stride),
+            };
+            let half = SIDE * stride;
+            #[expect(unsafe_code, reason = "there are no stable functions for it")]
+            // SAFETY: the tiles are configured while `self` is there. All lines of `lhs` and `rhs`, as many as there are
+            // steps, and all rows of the block were found to be there; rows that are written belong to `out` alone.
+            unsafe {
+                asm!(
+                    "tileloadd tmm0, [{begin} + {begin_stride}]",
+                    "tileloadd tmm1, [{begin} + {begin_stride} + 64]",
+                    "tileloadd tmm2, [{below} + {begin_stride}]",
+                    "tileloadd tmm3, [{below} + {begin_stride} + 64]",
+                    "2:",
+                    left!(0), right!(2), multiply!(), fetch!(0), own!(), right!(1), multiply!(), fetch!(1), own!(),
+                    left!(1), multiply!(), fetch!(2), own!(), own!(), right!(0), multiply!(), fetch!(3), own!(),
+                    left!(2), multiply!(), fetch!(4), own!(), own!(), left!(0), multiply!(), fetch!(5), own!(),
+                    "add {soon}, {fetched}",
+                    "add {lhs}, {step}",
+                    "add {rhs}, {step}",
+                    "dec {steps}",
+                    "jnz 2b",
+                    "tilestored [{out} + {stride}], tmm0",
+                    "tilestored [{out} + {stride} + 64], tmm1",
+                    "tilestored [{out_below} + {stride}], tmm2",
+                    "tilestored [{out_below} + {stride} + 64], tmm3",
+                    begin = in(reg) begin,
+                    below = in(reg) begin.byte_add(begin_stride * SIDE),
+                    begin_stride = in(reg) begin_stride,
+                    lhs = inout(reg) lhs.as_ptr() => _,
+                    rhs = inout(reg) rhs.as_ptr() => _,
+                    soon = inout(reg) soon.as_ptr() => _,
+                    next = inout(reg) out.as_ptr().wrapping_byte_add(2 * half) => _,
+                    fetched = const FETCHED * size_of::<Line>(),
+                    line = in(reg) size_of::<Line>(),
+                    steps = inout(reg) lhs.len() / STEP => _,
+                    step = const STEP * size_of::<Line>(),
+                    out = in(reg) out.as_mut_ptr(),
+                    out_below = in(reg) out.as_mut_ptr().byte_add(half),
+                    stride = in(reg) stride,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
+        }
+    }
+
+    impl Drop for Tiles {
+        fn drop(&mut self) {
+            #[expect(unsafe_code, reason = "there is no stable function for it")]
+            // SAFETY: the processor has the instruction; nobody else on this thread has tiles.
+            unsafe {
+                asm!("tilerelease", options(nostack, nomem));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference;
+    use super::*;
+    use crate::rng::Stream;
+
+    /// Sizes at and around those of tiles, blocks and spans.
+    const SIZES: [(usize, usize, usize); 12] = [
+        (0, 3, 2),
+        (3, 0, 2),
+        (2, 3, 0),
+        (1, 1, 1),
+        (16, 16, 2),
+        (17, 15, 33),
+        (32, 32, 32),
+        (33, 31, 31),
+        (64, 96, 384),
+        (31, 33, 385),
+        (40, 70, 800),
+        (100, 40, 1200),
+    ];
+
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    fn tiles_are_here() -> bool {
+        if !available() {
+            eprintln!("skipped: this processor has no matrix tiles, or the system keeps them");
+        }
+        available()
+    }
+
+    fn each_engine(name: &str, run: impl Fn(&mut [f32], &Split, &Rhs, Onto<'_>), seed: u64) {
+        let mut stream = Stream::new(1, "tiles", seed);
+        let mut split = Split::default();
+        for (m, n, k) in SIZES {
+            let mut random = |len: usize| (0..len).map(|_| stream.symmetric(1.0)).collect::<Vec<f32>>();
+            let (a, b, row, old) = (random(m * k), random(k * n), random(n), random(m * n));
+            let (lhs, rhs) = (View::new(&a, m, k), View::new(&b, n, k).t());
+            split.fill(lhs);
+            let rhs_split = Rhs::new(rhs);
+            for onto in [Onto::Nothing, Onto::Row(&row), Onto::Old] {
+                let mut fast = if let Onto::Old = onto { old.clone() } else { vec![f32::NAN; m * n] };
+                run(&mut fast, &split, &rhs_split, onto);
+                let mut slow = vec![f32::NAN; m * n];
+                reference(&mut slow, lhs, rhs, if let Onto::Row(row) = onto { Some(row) } else { None });
+                for (i, x) in fast.iter().enumerate() {
+                    let want = slow[i] + if let Onto::Old = onto { old[i] } else { 0.0 };
+                    assert!((x - want).abs() <= 4e-5, "{name}, [{m}, {n}, {k}] at {i}: {x} and {want}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_agree_with_the_reference_on_every_size() {
+        each_engine("plain", |out, lhs, rhs, onto| product_by(out, lhs, rhs, onto, plain), 0);
+    }
+
+    #[test]
+    fn tiles_agree_with_the_reference_on_every_size() {
+        if tiles_are_here() {
+            each_engine("tiles", product, 1);
+        }
+    }
+
+    #[test]
+    fn errors_are_smaller_than_those_of_fused_sums() {
+        let mut stream = Stream::new(1, "tiles", 2);
+        let (m, n, k) = (32, 64, 384);
+        let (a, b) = {
+            let mut random = |len: usize| (0..len).map(|_| stream.symmetric(1.0)).collect::<Vec<f32>>();
+            (random(m * k), random(k * n))
+        };
+        let mut split = Split::default();
+        split.fill(View::new(&a, m, k));
+        let (rhs, mut out) = (Rhs::new(View::new(&b, k, n)), vec![f32::NAN; m * n]);
+        product_by(&mut out, &split, &rhs, Onto::Nothing, plain);
+        if available() {
+            let mut by_tiles = vec![f32::NAN; m * n];
+            product(&mut by_tiles, &split, &rhs, Onto::Nothing);
+            // The manual says in which order the sums are made.
+            assert!(by_tiles == out, "the tiles do not do what `plain` says");
+        }
+        let (mut squares, mut fused_squares) = (0.0, 0.0);
+        for (i, x) in out.iter().enumerate() {
+            let terms = || (0..k).map(|k_| (a[i / n * k + k_], b[k_ * n + i % n]));
+            let exact: f64 = terms().map(|(a, b)| f64::from(a) * f64::from(b)).sum();
+            let fused = terms().fold(0f32, |sum, (a, b)| a.mul_add(b, sum));
+            squares += (f64::from(*x) - exact).powi(2);
+            fused_squares += (f64::from(fused) - exact).powi(2);
+        }
+        assert!(squares < 0.5 * fused_squares, "{squares} and {fused_squares}");
+    }
+
+    #[test]
+    fn unpacking_gives_back_every_number() {
+        let mut stream = Stream::new(1, "tiles", 3);
+        for (k, n) in [(0, 3), (3, 0), (1, 1), (33, 31), (500, 70)] {
+            let mut b: Vec<f32> = (0..k * n).map(|i| stream.symmetric(1.0) * 10f32.powi(i as i32 % 70 - 40)).collect();
+            b.iter_mut().zip([f32::MAX, f32::MIN, f32::MIN_POSITIVE, 1e-45, -0.0]).for_each(|(x, odd)| *x = odd);
+            for (i, (x, y)) in Rhs::new(View::new(&b, k, n)).unpacked().into_iter().zip(&b).enumerate() {
+                assert!(x == *y || (x - y).abs() < 2f32.powi(-133), "[{k}, {n}] at {i}: {x} and {y}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_none() {
+        for bits in [0x7f80_0001, 0x7fff_ffff, 0xffc0_0000, f32::INFINITY.to_bits()] {
+            let mut sum = 0.0;
+            split([f32::from_bits(bits); DEPTH], |_, parts| sum += f32::from_bits(u32::from(parts[0]) << 16));
+            assert!(!sum.is_finite(), "{bits:x} became {sum}");
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_rows_beside() {
+        if !tiles_are_here() {
+            return;
+        }
+        let mut stream = Stream::new(1, "tiles", 4);
+        let (m, n, k) = (70, 40, 500);
+        let mut random = |len: usize| (0..len).map(|_| stream.symmetric(1.0)).collect::<Vec<f32>>();
+        let (a, b) = (random(m * k), random(k * n));
+        let (rhs, mut split, mut whole) = (Rhs::new(View::new(&b, k, n)), Split::default(), vec![0.0; m * n]);
+        split.fill(View::new(&a, m, k));
+        product(&mut whole, &split, &rhs, Onto::Nothing);
+        for rows in [1, 16, 31, 33] {
+            for (whole, a) in whole.chunks(rows * n).zip(a.chunks(rows * k)) {
+                let mut part = vec![0.0; whole.len()];
+                split.fill(View::new(a, a.len() / k, k));
+                product(&mut part, &split, &rhs, Onto::Nothing);
+                assert!(part == whole, "blocks of {rows} rows");
+            }
+        }
+    }
+}
