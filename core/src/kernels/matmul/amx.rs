@@ -54,8 +54,8 @@ fn spans(depth: usize) -> impl Iterator<Item = Range<usize>> {
 /// Left-hand sides in parts.
 #[derive(Default)]
 pub struct Split {
-    /// Spans of columns; in each, blocks of rows; in each, steps; in each, parts; in each, row after row. What is missing
-    /// is 0.
+    /// Spans of columns; in each, blocks of rows; in each, steps; in each, parts; in each, row after row. Missing
+    /// columns are 0; what stands in missing rows does not matter.
     lines: Vec<Line>,
     rows: usize,
     depth: usize,
@@ -88,9 +88,6 @@ impl Split {
 #[inline(always)]
 fn split_step(step: &mut [Line], rows: View<'_>, block: Range<usize>, depth: Range<usize>) {
     let out: &mut [Parts] = bytemuck::cast_slice_mut(step);
-    if block.len() < BLOCK {
-        out.fill([0; DEPTH]);
-    }
     for (number, row) in block.enumerate() {
         let row = &rows.data[row * rows.row_stride..][depth.start..depth.end];
         let numbers = row.first_chunk().copied().unwrap_or_else(|| {

@@ -121,15 +121,20 @@ mod tests {
         let mut stream = Stream::new(1, "weights", 0);
         let shapes = [(300, 70), (0, 3), (7, 1), (64, 64), (3, 0), (900, 33)];
         let all = shapes.map(|(k, n)| (0..k * n).map(|_| stream.symmetric(1.0)).collect::<Vec<f32>>());
-        let mut number = 0;
-        let mut weights = all.each_ref().map(|b| {
-            let (k, n) = shapes[number];
-            number += 1;
-            Weights::new(View::new(b, k, n))
-        });
-        Weights::put_together(&mut weights);
+        let of = |(k, n), b| View::new(b, k, n);
+        let shaped = || shapes.into_iter().zip(&all);
+        let here: Vec<Weights> = shaped().map(|(shape, b)| Weights::new(of(shape, b))).collect();
+        let panels = shaped().map(|(shape, b)| Weights(Form::Panels(Packed::in_long_spans(of(shape, b))))).collect();
+        for mut weights in [here, panels] {
+            Weights::put_together(&mut weights);
+            agree(&weights, &all, shapes, &mut stream);
+        }
+    }
+
+    /// Whether they are the weights in `all`, and make the same products.
+    fn agree(weights: &[Weights], all: &[Vec<f32>], shapes: [(usize, usize); 6], stream: &mut Stream) {
         let mut memory = Split::default();
-        for ((weights, b), (k, n)) in weights.iter().zip(&all).zip(shapes) {
+        for ((weights, b), (k, n)) in weights.iter().zip(all).zip(shapes) {
             assert!(weights.unpacked() == *b && (weights.rows(), weights.cols()) == (k, n), "[{k}, {n}]");
             let mut random = |len: usize| (0..len).map(|_| stream.symmetric(1.0)).collect::<Vec<f32>>();
             let (a, bias, mut onto) = (random(13 * k), random(n), random(13 * n));
