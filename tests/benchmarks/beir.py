@@ -1,4 +1,5 @@
-"""A BEIR folder of any size: passages of three sentences each, and queries that are the middle sentence of one of them.
+"""A BEIR folder of any size, for times and memory: passages of three sentences each, and queries that are the middle sentence of
+one of them. Sentences stand in many passages and one of them is judged, so the metrics mean little. OUT must not exist yet.
 
     python tests/benchmarks/beir.py OUT --events E.jsonl [--passages 500000] [--queries 2000] [--seed 5]
 

@@ -1,6 +1,7 @@
 //! The backend that is always there: `Vec<f32>`, the fast CPU form of operations that have one, and the kernels' twins.
 
 use super::{Backend, BackendError, SimilarityShape};
+use crate::kernels::matmul::has_tiles;
 use crate::kernels::{self, Access, Argument, similarity};
 use std::cell::{Ref, RefCell, RefMut};
 
@@ -17,10 +18,10 @@ enum Borrowed<'a> {
     Write(RefMut<'a, Vec<f32>>),
 }
 
-/// The widest vectors that kernels use on this processor, for people.
+/// The widest vectors that kernels use on this processor, and its matrix tiles where they do, for people.
 #[must_use]
-pub fn instruction_set() -> &'static str {
-    match pulp::Arch::new() {
+pub fn instruction_set() -> String {
+    let vectors = match pulp::Arch::new() {
         #[cfg(target_arch = "x86_64")]
         pulp::Arch::V4(_) => "AVX-512",
         #[cfg(target_arch = "x86_64")]
@@ -32,7 +33,8 @@ pub fn instruction_set() -> &'static str {
         #[cfg(target_arch = "wasm32")]
         pulp::Arch::Simd128(_) => "SIMD128",
         _ => "no vectors",
-    }
+    };
+    vectors.to_owned() + if has_tiles() { ", AMX" } else { "" }
 }
 
 impl Backend for CpuBackend {

@@ -402,7 +402,7 @@ pub struct Device {
     /// `auto`, `cpu`, `gpu`, `gpu:N` (`cuda` is accepted for `gpu`).
     #[serde(rename = "type")]
     pub kind: String,
-    /// Arithmetic of similarities on a GPU; all else is computed in 32-bit floats.
+    /// Arithmetic of similarities on a GPU; all else is computed in 32-bit floats, or as closely as in them.
     pub precision: Precision,
 }
 

@@ -55,7 +55,7 @@ pub fn run(_args: &Args, ctx: &Context) -> CliResult<Exit> {
     let sentence = format!("`auto` takes {auto}.");
     let device = auto.adapter.map_or_else(|| "cpu".to_owned(), |adapter| format!("gpu:{}", adapter.number));
     let auto = Taken { device, reason: auto.reason };
-    let cpu = Cpu { threads: rayon::current_num_threads(), instruction_set: cpu::instruction_set().to_owned() };
+    let cpu = Cpu { threads: rayon::current_num_threads(), instruction_set: cpu::instruction_set() };
     let devices = Devices { auto, cpu, adapters };
     ctx.print(&devices, &text(&sentence, &devices))?;
     Ok(Exit::Success)

@@ -4,7 +4,8 @@
 //! begin at lines of the cache; a tile of the output stays in registers while one panel streams past. Products are summed by
 //! `k` ascending, in even spans of at most 256 (384 for the weights of a model that is only used), so that the bits do not
 //! depend on threads, on how rows are cut, or on where the right-hand side is read; they may depend on the instruction set,
-//! where one of them has no fused multiply-add.
+//! where one of them has no fused multiply-add. Weights of a model that is only used ([`Weights`]) go through the processor's
+//! matrix tiles instead, where it has some, with sums in another order.
 
 mod amx;
 mod memory;
@@ -16,7 +17,7 @@ use crate::parallel;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-pub use amx::Split;
+pub use amx::{Split, available as has_tiles};
 pub use packed::Packed;
 pub use weights::{Inputs, Weights};
 
@@ -234,14 +235,6 @@ pub fn matmul_block<'a>(out: &mut [f32], lhs: View<'_>, rhs: impl Into<Rhs<'a>>,
         assert_eq!(bias.len(), cols, "a bias of {} numbers for {cols} columns", bias.len());
     }
     product(out, lhs, rhs, bias.map_or(Onto::Nothing, Onto::Row));
-}
-
-/// `out += lhs · rhs` on the calling thread.
-///
-/// # Panics
-/// When the shapes do not fit.
-pub fn matmul_onto(out: &mut [f32], lhs: View<'_>, rhs: &Packed) {
-    product(out, lhs, rhs.into(), Onto::Old);
 }
 
 fn product(out: &mut [f32], lhs: View<'_>, rhs: Rhs<'_>, onto: Onto<'_>) {
@@ -548,7 +541,7 @@ mod tests {
                     matmul_block(&mut fast, lhs, &packed, bias);
                     reference(&mut slow, lhs, rhs, bias);
                     let mut twice = fast.clone();
-                    matmul_onto(&mut twice, lhs, &packed);
+                    product(&mut twice, lhs, (&packed).into(), Onto::Old);
                     for (i, (x, y)) in twice.iter().zip(&slow).enumerate() {
                         let bias = bias.map_or(0.0, |b| b[i % n]);
                         assert!((x - (2.0 * y - bias)).abs() <= 8e-5, "[{m},{n},{k}] onto, at {i}: {x} and 2 x {y}");

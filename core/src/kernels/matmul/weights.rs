@@ -1,6 +1,6 @@
 //! Right-hand sides that stay: the weights of a model that is only used.
 
-use super::amx::{self, Split};
+use super::amx::{self, Split, SplitRhs};
 use super::memory::Memory;
 use super::{Onto, Packed, View, check, product};
 
@@ -9,7 +9,7 @@ pub struct Weights(Form);
 
 enum Form {
     Panels(Packed),
-    Tiles(amx::Rhs),
+    Tiles(SplitRhs),
 }
 
 /// Rows that are multiplied with [`Weights`].
@@ -27,6 +27,7 @@ impl<'a> Inputs<'a> {
     /// When `rows` is a transpose.
     #[must_use]
     pub fn new(rows: View<'a>, memory: &'a mut Split) -> Self {
+        assert_eq!(rows.col_stride, 1, "rows do not lie side by side");
         let split = amx::available().then(|| {
             memory.fill(rows);
             &*memory
@@ -40,7 +41,7 @@ impl Weights {
     #[must_use]
     pub fn new(weights: View<'_>) -> Self {
         Self(if amx::available() {
-            Form::Tiles(amx::Rhs::new(weights))
+            Form::Tiles(SplitRhs::new(weights))
         } else {
             Form::Panels(Packed::in_long_spans(weights))
         })
