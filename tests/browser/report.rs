@@ -114,7 +114,8 @@ fn a_point_is_chosen(browser: &Browser) {
     assert!(text(browser, "#condition h2").contains("few"));
     let hash = || browser.run("return location.hash;").as_str().expect("a text").to_owned();
     assert!(hash().contains("tab=pareto") && hash().contains("c=few"), "{}", hash());
-    // The keyboard: Enter chooses the point that has the focus.
+    // The keyboard: Enter chooses the point that has the focus. A chart is drawn once its size is known.
+    browser.until("the chart is drawn", "return document.querySelector('[data-condition=\"many\"]') ? true : null;");
     browser.run(
         "const p = document.querySelector('[data-condition=\"many\"]'); p.focus(); \
          p.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));",
