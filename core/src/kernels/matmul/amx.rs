@@ -53,6 +53,26 @@ fn spans(depth: usize) -> impl Iterator<Item = Range<usize>> {
     (0..depth).step_by(length).map(move |first| first..depth.min(first + length))
 }
 
+/// Which products, and which rows or columns of the output, each step is about, in the order in which steps lie.
+fn steps(depth: usize, across: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    spans(depth).flat_map(move |span| {
+        (0..across).step_by(BLOCK).flat_map(move |first| {
+            let end = span.end;
+            span.clone().step_by(DEPTH).map(move |k| (k..end.min(k + DEPTH), first..across.min(first + BLOCK)))
+        })
+    })
+}
+
+/// Lines of all steps.
+fn lines(depth: usize, across: usize) -> usize {
+    across.div_ceil(BLOCK) * depth.div_ceil(DEPTH) * STEP
+}
+
+/// A part as a number of 32 bits.
+fn widened(part: u16) -> f32 {
+    f32::from_bits(u32::from(part) << 16)
+}
+
 /// Left-hand sides in parts.
 #[derive(Default)]
 pub struct Split {
@@ -67,17 +87,9 @@ impl Split {
     /// Holds `rows`, whose numbers lie side by side, in place of what was there; the memory is used again.
     pub(super) fn fill(&mut self, rows: View<'_>) {
         (self.rows, self.depth) = (rows.rows, rows.cols);
-        let blocks = rows.rows.div_ceil(BLOCK);
-        self.lines.resize(blocks * rows.cols.div_ceil(DEPTH) * STEP, Line::ZERO);
-        let mut steps = self.lines.chunks_exact_mut(STEP);
-        for span in spans(rows.cols) {
-            for first in (0..rows.rows).step_by(BLOCK) {
-                let block = first..rows.rows.min(first + BLOCK);
-                for k in span.clone().step_by(DEPTH) {
-                    let Some(step) = steps.next() else { unreachable!("there are as many steps") };
-                    widest!(split_step(step, rows, block.clone(), k..span.end.min(k + DEPTH)));
-                }
-            }
+        self.lines.resize(lines(rows.cols, rows.rows), Line::ZERO);
+        for (step, (depth, block)) in self.lines.chunks_exact_mut(STEP).zip(steps(rows.cols, rows.rows)) {
+            widest!(split_step(step, rows, block.clone(), depth.clone()));
         }
     }
 }
@@ -110,23 +122,16 @@ impl SplitRhs {
     pub(super) fn new(rhs: View<'_>) -> Self {
         let (rows, cols) = (rhs.rows, rhs.cols);
         let mut this = Self { data: Memory::default(), rows, cols };
-        let panels = cols.div_ceil(BLOCK);
-        let lines = this.data.anew(panels * rows.div_ceil(DEPTH) * STEP);
-        let mut steps = lines.chunks_exact_mut(STEP);
-        for span in spans(rows) {
-            for column in (0..cols).step_by(BLOCK) {
-                for k in span.clone().step_by(DEPTH) {
-                    let Some(step) = steps.next() else { unreachable!("there are as many steps") };
-                    let out: &mut [Parts] = bytemuck::cast_slice_mut(step);
-                    for line in 0..BLOCK {
-                        let (pair, tile) = (k + 2 * (line % SIDE), column + line / SIDE * SIDE);
-                        let number = |i: usize| {
-                            let (row, col) = (pair + i % 2, tile + i / 2);
-                            if row < rows && col < cols { rhs.at(row, col) } else { 0.0 }
-                        };
-                        split(std::array::from_fn(number), |part, parts| out[part * BLOCK + line] = parts);
-                    }
-                }
+        let memory = this.data.anew(lines(rows, cols));
+        for (step, (depth, panel)) in memory.chunks_exact_mut(STEP).zip(steps(rows, cols)) {
+            let out: &mut [Parts] = bytemuck::cast_slice_mut(step);
+            for line in 0..BLOCK {
+                let (pair, tile) = (depth.start + 2 * (line % SIDE), panel.start + line / SIDE * SIDE);
+                let number = |i: usize| {
+                    let (row, col) = (pair + i % 2, tile + i / 2);
+                    if row < rows && col < cols { rhs.at(row, col) } else { 0.0 }
+                };
+                split(std::array::from_fn(number), |part, parts| out[part * BLOCK + line] = parts);
             }
         }
         this
@@ -140,35 +145,22 @@ impl SplitRhs {
         self.cols
     }
 
-    fn len(&self) -> usize {
-        self.cols.div_ceil(BLOCK) * self.rows.div_ceil(DEPTH) * STEP
-    }
-
     /// Where it lies, and how many lines of it.
     pub(super) fn memory(&mut self) -> (&mut Memory, usize) {
-        let len = self.len();
-        (&mut self.data, len)
+        (&mut self.data, lines(self.rows, self.cols))
     }
 
     /// What was split: `[rows, cols]`, row-major.
     pub(super) fn unpacked(&self) -> Vec<f32> {
         let mut out = vec![0.0; self.rows * self.cols];
-        let mut steps = self.data.tail()[..self.len()].chunks_exact(STEP);
-        for span in spans(self.rows) {
-            for column in (0..self.cols).step_by(BLOCK) {
-                for k in span.clone().step_by(DEPTH) {
-                    let Some(step) = steps.next() else { unreachable!("there are as many steps") };
-                    let step: &[Parts] = bytemuck::cast_slice(step);
-                    for row in k..self.rows.min(k + DEPTH) {
-                        for col in column..self.cols.min(column + BLOCK) {
-                            let line = (col - column) / SIDE * SIDE + (row - k) / 2;
-                            let part = |part: usize| {
-                                let bits = step[part * BLOCK + line][2 * ((col - column) % SIDE) + (row - k) % 2];
-                                f32::from_bits(u32::from(bits) << 16)
-                            };
-                            out[row * self.cols + col] = part(0) + (part(1) + part(2));
-                        }
-                    }
+        for (step, (depth, panel)) in self.data.tail().chunks_exact(STEP).zip(steps(self.rows, self.cols)) {
+            let step: &[Parts] = bytemuck::cast_slice(step);
+            for row in depth.clone() {
+                for col in panel.clone() {
+                    let line = (col - panel.start) / SIDE * SIDE + (row - depth.start) / 2;
+                    let place = 2 * ((col - panel.start) % SIDE) + (row - depth.start) % 2;
+                    let part = |part: usize| widened(step[part * BLOCK + line][place]);
+                    out[row * self.cols + col] = part(0) + (part(1) + part(2));
                 }
             }
         }
@@ -274,7 +266,7 @@ const ORDER: [(usize, usize); 6] = [(0, 2), (0, 1), (1, 1), (1, 0), (2, 0), (0, 
 fn plain(block: Block<'_>) {
     let part = |step: &[Line], part: usize, line: usize, i: usize| {
         let parts: &[Parts] = bytemuck::cast_slice(step);
-        f32::from_bits(u32::from(parts[part * BLOCK + line][i]) << 16)
+        widened(parts[part * BLOCK + line][i])
     };
     for row in 0..BLOCK {
         for col in 0..BLOCK {
