@@ -34,8 +34,17 @@ impl Memory {
         if let Self::Shared { .. } = self {
             *self = Self::default();
         }
-        let Self::Own(lines) = self else { unreachable!("it was made its own") };
+        let lines = self.own();
         lines.resize(len, Line::ZERO);
+        lines
+    }
+
+    /// Its lines, to be written.
+    ///
+    /// # Panics
+    /// When they are shared.
+    pub(super) fn own(&mut self) -> &mut Vec<Line> {
+        let Self::Own(lines) = self else { unreachable!("others have theirs beside it") };
         lines
     }
 

@@ -10,6 +10,7 @@
 mod amx;
 mod memory;
 mod packed;
+mod transpose;
 mod weights;
 
 use super::simd::{LINE, prefetch_near};
@@ -18,7 +19,8 @@ use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 pub use amx::{Split, available as has_tiles};
-pub use packed::Packed;
+pub use packed::{Packed, Part, WHOLE_PANELS};
+pub use transpose::transpose;
 pub use weights::{Inputs, Weights};
 
 /// Rows of the right-hand side that are packed and multiplied together, at most: a panel of them stays near the core.
@@ -71,10 +73,25 @@ impl<'a> View<'a> {
     /// # Panics
     /// When the range reaches past the last column.
     #[must_use]
-    pub fn columns(self, range: std::ops::Range<usize>) -> Self {
+    pub fn columns(self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.cols, "columns {range:?} of {}", self.cols);
         let skipped = (range.start * self.col_stride).min(self.data.len());
         Self { data: &self.data[skipped..], cols: range.len(), ..self }
+    }
+
+    /// Rows `range` of it.
+    ///
+    /// # Panics
+    /// When the range reaches past the last row.
+    #[must_use]
+    pub fn rows(self, range: Range<usize>) -> Self {
+        self.t().columns(range).t()
+    }
+
+    /// Rows and columns.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.cols)
     }
 
     fn at(&self, row: usize, col: usize) -> f32 {
@@ -115,7 +132,7 @@ impl Line {
 }
 
 /// Numbers whose first begins a line of the cache.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Aligned {
     lines: Vec<Line>,
     len: usize,
@@ -126,6 +143,21 @@ impl Aligned {
     pub fn resize(&mut self, len: usize) {
         self.lines.resize(len.div_ceil(LINE), Line::ZERO);
         self.len = len;
+    }
+}
+
+impl From<Vec<f32>> for Aligned {
+    fn from(numbers: Vec<f32>) -> Self {
+        let mut aligned = Self::default();
+        aligned.resize(numbers.len());
+        aligned.copy_from_slice(&numbers);
+        aligned
+    }
+}
+
+impl PartialEq for Aligned {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
     }
 }
 
@@ -213,9 +245,7 @@ pub fn matmul_packed<'a>(out: &mut [f32], lhs: View<'_>, rhs: impl Into<Rhs<'a>>
     let block = rows_a_block(lhs.rows);
     parallel::for_blocks(out, block * cols, |number, out| {
         let first = number * block;
-        let rows = out.len() / cols;
-        let lhs = View { data: &lhs.data[(first * lhs.row_stride).min(lhs.data.len())..], rows, ..lhs };
-        matmul_block(out, lhs, rhs, None);
+        matmul_block(out, lhs.rows(first..first + out.len() / cols), rhs, None);
     });
 }
 
@@ -645,6 +675,38 @@ mod tests {
             let transposed = Packed::new(View::new(&b, k, n).t()).unpacked();
             assert!((0..k * n).all(|i| transposed[i % n * k + i / n] == b[i]), "[{k}, {n}] transposed");
         }
+    }
+
+    #[test]
+    fn parts_make_up_the_whole() {
+        let mut stream = Stream::new(1, "matmul", 6);
+        for (k, n) in [(0, 3), (3, 0), (1, 1), (70, 64), (300, 200), (600, 130)] {
+            let b: Vec<f32> = (0..k * n).map(|_| stream.symmetric(1.0)).collect();
+            for rhs in [View::new(&b, k, n), View::new(&b, n, k).t()] {
+                for width in [64, 128] {
+                    // What was packed before must not shine through.
+                    let mut packed = Packed::new(View::new(&[f32::NAN; 64 * 700], 700, 64));
+                    let mut parts = packed.parts((k, n), width);
+                    assert_eq!(parts.len(), n.div_ceil(width));
+                    for (number, part) in parts.iter_mut().enumerate().rev() {
+                        part.pack(rhs.columns(number * width..n.min((number + 1) * width)));
+                    }
+                    let whole = Packed::new(rhs);
+                    assert!(packed.unpacked() == whole.unpacked(), "[{k}, {n}] in parts of {width}");
+                    let a: Vec<f32> = (0..3 * k).map(|_| stream.symmetric(1.0)).collect();
+                    let [mut one, mut other] = [vec![f32::NAN; 3 * n], vec![f32::NAN; 3 * n]];
+                    matmul_block(&mut one, View::new(&a, 3, k), &packed, None);
+                    matmul_block(&mut other, View::new(&a, 3, k), &whole, None);
+                    assert!(one == other, "[{k}, {n}] in parts of {width}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "another matrix than the part was made for")]
+    fn a_part_takes_only_its_own_columns() {
+        Packed::default().parts((3, 70), 64)[1].pack(View::new(&[0.0; 21], 3, 7));
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! Right-hand sides in the order in which products read them.
 
 use super::memory::Memory;
+use super::transpose::transpose;
 use super::{LINE, Lanes, SPAN, View, span_of, vectors_a_row};
+use crate::kernels::simd::widest;
+use std::ops::Range;
 
 /// As [`SPAN`], where a right-hand side is packed once and used all the time ([`super::Weights`]): a panel fills the cache
 /// next to the core, and sums are stored less often.
 const LONG_SPAN: usize = 384;
+
+/// Columns that are whole panels with vectors of any width.
+pub const WHOLE_PANELS: usize = 64;
 
 /// A right-hand side, in the order in which products read it.
 #[derive(Clone, Debug, Default)]
@@ -50,15 +56,46 @@ impl Packed {
 
     /// Packs for vectors of `lanes` numbers: 1, 4, 8 or 16.
     pub(super) fn pack_for(&mut self, rhs: View<'_>, most: usize, lanes: usize) {
-        (self.rows, self.cols) = (rhs.rows, rhs.cols);
-        self.span = span_of(rhs.rows, most);
-        match vectors_a_row(lanes, rhs.cols) * lanes {
-            64 => self.fill::<64>(rhs),
-            32 => self.fill::<32>(rhs),
-            16 => self.fill::<16>(rhs),
-            8 => self.fill::<8>(rhs),
-            _ => self.fill::<2>(rhs),
+        self.shape((rhs.rows, rhs.cols), most, lanes);
+        self.cut(rhs.cols).into_iter().for_each(|mut part| part.pack(rhs));
+    }
+
+    /// Takes the shape and makes room; what is packed is open.
+    fn shape(&mut self, (rows, cols): (usize, usize), most: usize, lanes: usize) {
+        (self.rows, self.cols) = (rows, cols);
+        self.span = span_of(rows, most);
+        self.panel = (vectors_a_row(lanes, cols) * lanes).max(2);
+        let len = self.len().div_ceil(LINE);
+        self.data.anew(len);
+    }
+
+    /// Makes room for `[rows, cols]` in place of what was there. Each part holds `width` of the columns, the last maybe fewer;
+    /// all are to be packed before products read them.
+    ///
+    /// # Panics
+    /// When `width` is 0 or no multiple of [`WHOLE_PANELS`].
+    pub fn parts(&mut self, (rows, cols): (usize, usize), width: usize) -> Vec<Part<'_>> {
+        assert!(width > 0 && width.is_multiple_of(WHOLE_PANELS), "parts of {width} columns would cut panels");
+        self.shape((rows, cols), SPAN, pulp::Arch::new().dispatch(Lanes));
+        self.cut(width)
+    }
+
+    fn cut(&mut self, width: usize) -> Vec<Part<'_>> {
+        let Self { rows, cols, panel, span, .. } = *self;
+        let panels = cols.div_ceil(panel);
+        let len = self.len();
+        let mut data = &mut bytemuck::cast_slice_mut(self.data.own())[..len];
+        let width = width.max(1);
+        let part = |first| Part { spans: Vec::new(), shape: (rows, width.min(cols - first)), panel };
+        let mut parts: Vec<Part<'_>> = (0..cols).step_by(width).map(part).collect();
+        for first in (0..rows).step_by(span) {
+            let depth = first..rows.min(first + span);
+            let (all, later) = data.split_at_mut(depth.len() * panels * panel);
+            data = later;
+            let own = all.chunks_mut((depth.len() * width.next_multiple_of(panel)).max(1));
+            parts.iter_mut().zip(own).for_each(|(part, own)| part.spans.push((depth.clone(), own)));
         }
+        parts
     }
 
     /// Numbers, the columns of zeros counted.
@@ -124,56 +161,59 @@ impl Packed {
     pub fn cols(&self) -> usize {
         self.cols
     }
+}
 
-    fn fill<const P: usize>(&mut self, rhs: View<'_>) {
-        self.panel = P;
-        let panels = rhs.cols.div_ceil(P);
-        let len = self.len().div_ceil(LINE);
-        let data: &mut [f32] = bytemuck::cast_slice_mut(self.data.anew(len));
-        for first in (0..rhs.rows).step_by(self.span) {
-            let rows = self.span.min(rhs.rows - first);
-            let span = &mut data[first * panels * P..][..rows * panels * P];
-            for (number, panel) in span.chunks_exact_mut(rows * P).enumerate() {
-                pack_panel::<P>(panel, rhs, first, number * P);
+/// Some columns of a right-hand side that is being packed.
+pub struct Part<'a> {
+    /// Rows, and their panels.
+    spans: Vec<(Range<usize>, &'a mut [f32])>,
+    /// Rows and columns.
+    shape: (usize, usize),
+    panel: usize,
+}
+
+impl Part<'_> {
+    /// Packs `columns`, which are all rows of this part.
+    ///
+    /// # Panics
+    /// When they are not as many, or reach past their data.
+    pub fn pack(&mut self, columns: View<'_>) {
+        assert_eq!((columns.rows, columns.cols), self.shape, "another matrix than the part was made for");
+        match self.panel {
+            64 => self.fill::<64>(columns),
+            32 => self.fill::<32>(columns),
+            16 => self.fill::<16>(columns),
+            8 => self.fill::<8>(columns),
+            _ => self.fill::<2>(columns),
+        }
+    }
+
+    fn fill<const P: usize>(&mut self, columns: View<'_>) {
+        for (depth, panels) in &mut self.spans {
+            for (number, panel) in panels.chunks_exact_mut(depth.len() * P).enumerate() {
+                let from = columns.rows(depth.clone()).columns(number * P..columns.cols.min((number + 1) * P));
+                if from.cols < P {
+                    panel.fill(0.0);
+                }
+                if from.col_stride == 1 {
+                    let (lines, _) = panel.as_chunks_mut::<P>();
+                    widest!(copy(lines, from));
+                } else {
+                    transpose(panel, P, from);
+                }
             }
         }
     }
 }
 
-/// Rows and columns of a square that is transposed at once, in registers.
-const SQUARE: usize = 8;
-
-/// Fills one panel with columns from `column` of rows from `first`.
-fn pack_panel<const P: usize>(panel: &mut [f32], rhs: View<'_>, first: usize, column: usize) {
-    let cols = P.min(rhs.cols - column);
-    let (lines, _) = panel.as_chunks_mut::<P>();
-    if cols < P {
-        lines.as_flattened_mut().fill(0.0);
-    }
-    if rhs.col_stride == 1 {
-        for (k, line) in lines.iter_mut().enumerate() {
-            let from = &rhs.data[(first + k) * rhs.row_stride + column..];
-            match from.first_chunk::<P>() {
-                Some(whole) if cols == P => *line = *whole,
-                _ => line[..cols].copy_from_slice(&from[..cols]),
-            }
-        }
-    } else {
-        for (number, lines) in lines.chunks_mut(SQUARE).enumerate() {
-            let column_from = |j: usize| &rhs.data[(column + j) * rhs.col_stride + first + number * SQUARE..];
-            for j in (0..cols).step_by(SQUARE) {
-                if lines.len() == SQUARE && j + SQUARE <= cols {
-                    let square: [[f32; SQUARE]; SQUARE] =
-                        std::array::from_fn(|i| *column_from(j + i).first_chunk().unwrap_or(&[0.0; SQUARE]));
-                    for (k, line) in lines.iter_mut().enumerate() {
-                        line[j..j + SQUARE].copy_from_slice(&std::array::from_fn::<f32, SQUARE, _>(|i| square[i][k]));
-                    }
-                } else {
-                    for j in j..cols.min(j + SQUARE) {
-                        lines.iter_mut().zip(column_from(j)).for_each(|(line, x)| line[j] = *x);
-                    }
-                }
-            }
+/// Fills a panel with rows whose numbers lie side by side.
+#[inline(always)]
+fn copy<const P: usize>(lines: &mut [[f32; P]], from: View<'_>) {
+    for (k, line) in lines.iter_mut().enumerate() {
+        let from = &from.data[k * from.row_stride..][..from.cols];
+        match from.first_chunk() {
+            Some(whole) => *line = *whole,
+            None => line[..from.len()].copy_from_slice(from),
         }
     }
 }
