@@ -73,7 +73,7 @@ impl Checkpoint {
         if static_encoder::has_span_weights(&encoder.config) {
             data.push(&encoder.span_weights);
         }
-        data.extend(encoder.layers.iter().flat_map(|layer| [layer.weight.as_slice(), &layer.bias]));
+        data.extend(encoder.layers.iter().flat_map(|layer| [&*layer.weight, &layer.bias]));
         let names = expected(&encoder.config, vocab);
         if data.len() != names.len() {
             let reason = format!("is {}, but the encoder has {}", encoder.config.num_layers, encoder.layers.len());
@@ -148,7 +148,7 @@ impl Checkpoint {
         let span_weights = if static_encoder::has_span_weights(&config) { next()? } else { Vec::new() };
         let mut layers = Vec::with_capacity(config.num_layers);
         for _ in 0..config.num_layers {
-            layers.push(Layer { weight: next()?, bias: next()? });
+            layers.push(Layer { weight: next()?.into(), bias: next()? });
         }
         let encoder = StaticEncoder { config, tokens, span_weights, layers };
         Ok(Self { encoder, tokenizer, step: document.step, seed: document.seed, version: document.version })

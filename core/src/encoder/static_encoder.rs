@@ -9,7 +9,7 @@
 use super::{Corpus, EncoderError, cooccurrence};
 use crate::config::{Model, ModelKind, TokenInit};
 use crate::embeddings::{Embeddings, normalise};
-use crate::kernels::matmul::{Packed, View, matmul_block};
+use crate::kernels::matmul::{Aligned, Packed, View, matmul_block};
 use crate::kernels::simd::{axpy, widest};
 use crate::kernels::{activation, pool, pool_weights};
 use crate::parallel;
@@ -27,7 +27,7 @@ pub const MAX_SPAN_WINDOW: usize = 126;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// W, `[out, in]`, row-major.
-    pub weight: Vec<f32>,
+    pub weight: Aligned,
     /// b, `[out]`.
     pub bias: Vec<f32>,
 }
@@ -88,7 +88,8 @@ impl StaticEncoder {
     /// When the settings are outside their limits or do not go together.
     pub fn zeros(config: &Model, vocab: usize) -> Result<Self, EncoderError> {
         check(config)?;
-        let layer = |(out, input): (usize, usize)| Layer { weight: vec![0.0; out * input], bias: vec![0.0; out] };
+        let layer =
+            |(out, input): (usize, usize)| Layer { weight: vec![0.0; out * input].into(), bias: vec![0.0; out] };
         Ok(Self {
             config: config.clone(),
             tokens: vec![0.0; vocab * config.embedding_dim],

@@ -70,12 +70,7 @@ pub fn backward(
         out,
         occurrences.len(),
         #[inline(always)]
-        |at| {
-            if let Some(later) = occurrences.get(at + AHEAD) {
-                prefetch(vector(later));
-            }
-            (weights[occurrences[at] as usize], vector(&occurrences[at]))
-        },
+        |at| (weights[occurrences[at] as usize], vector(&occurrences[at])),
     );
     if let Some(take) = &mut d_weights {
         for o in occurrences {

@@ -89,6 +89,32 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     fold(lanes, |a, b| a + b) + tail
 }
 
+/// `Σ x²` of slices that come one after another, in fixed lanes that are folded once.
+#[derive(Default)]
+pub struct Squares([f64; LANES]);
+
+impl Squares {
+    /// Adds those of `x`.
+    #[inline(always)]
+    pub fn add(&mut self, x: &[f32]) {
+        let mut lanes = [0f32; LANES];
+        let (body, tail) = x.as_chunks::<LANES>();
+        for x in body {
+            for i in 0..LANES {
+                lanes[i] += x[i] * x[i];
+            }
+        }
+        tail.iter().zip(&mut lanes).for_each(|(x, lane)| *lane += x * x);
+        self.0.iter_mut().zip(lanes).for_each(|(all, lane)| *all += f64::from(lane));
+    }
+
+    /// Their sum.
+    #[must_use]
+    pub fn sum(self) -> f64 {
+        self.0.into_iter().sum()
+    }
+}
+
 /// `Σ x` in fixed lanes.
 #[inline(always)]
 #[must_use]
@@ -175,6 +201,13 @@ mod tests {
             assert!((f64::from(widest!(dot(&a, &b))) - want).abs() < 1e-4, "dot of {n}");
             let want: f64 = a.iter().map(|a| f64::from(*a)).sum();
             assert!((f64::from(widest!(sum(&a))) - want).abs() < 1e-4, "sum of {n}");
+            let mut squares = Squares::default();
+            widest!(a.chunks(100).for_each(
+                #[inline(always)]
+                |a| squares.add(a)
+            ));
+            let want: f64 = a.iter().map(|a| f64::from(*a).powi(2)).sum();
+            assert!((squares.sum() - want).abs() <= 1e-6 * want, "squares of {n}");
             assert_eq!(widest!(max(&a)), a.iter().copied().fold(f32::NEG_INFINITY, f32::max), "max of {n}");
         }
     }

@@ -174,7 +174,7 @@ impl<B: Backend> DeviceTrainee<B> {
         for [weight, bias] in &self.layers {
             let (weight, weight_moments) = weight.download(&self.backend).await?;
             let (bias, bias_moments) = bias.download(&self.backend).await?;
-            layers.push(Layer { weight, bias });
+            layers.push(Layer { weight: weight.into(), bias });
             layer_moments.push([weight_moments, bias_moments]);
         }
         let (span_weights, span_moments) =

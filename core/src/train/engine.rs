@@ -8,6 +8,7 @@ use super::step::{Hyper, Optimizer, StepStats, Trainee};
 use crate::backend::Backend;
 use crate::backend::BackendError;
 use crate::encoder::StaticEncoder;
+use crate::parallel;
 
 /// Takes the steps of a training.
 pub trait Engine {
@@ -60,7 +61,7 @@ impl Engine for Trainee {
         rates: &[f64],
     ) -> Result<Vec<StepStats>, BackendError> {
         let steps = batches.iter().zip(rates).zip(t..);
-        Ok(steps.map(|((batch, lr), t)| self.step(batch, hyper, t, *lr)).collect())
+        Ok(parallel::awake(|| steps.map(|((batch, lr), t)| self.step(batch, hyper, t, *lr)).collect()))
     }
 
     fn take(&mut self) -> Result<(StaticEncoder, Optimizer), BackendError> {
@@ -69,6 +70,7 @@ impl Engine for Trainee {
 
     fn put(&mut self, encoder: StaticEncoder, optimizer: Optimizer) {
         (self.encoder, self.optimizer) = (encoder, optimizer);
+        self.packed = false;
     }
 }
 

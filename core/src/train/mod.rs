@@ -1,8 +1,10 @@
 //! Training: batches, the step, the loop, and the state to resume from.
 
 mod batch;
+mod dense;
 mod device;
 mod engine;
+mod rows;
 mod schedule;
 mod state;
 mod step;

@@ -129,7 +129,7 @@ fn named_mut<'a>(encoder: &'a mut StaticEncoder, optimizer: &'a mut Optimizer) -
     let learned = if encoder.learns_tokens() { encoder.tokens.as_mut_slice() } else { &mut [] };
     let mut out: Vec<&mut [f32]> = vec![learned, m, v, &mut encoder.span_weights, span_m, span_v];
     for (layer, [weight, bias]) in encoder.layers.iter_mut().zip(&mut optimizer.layers) {
-        out.extend([&mut layer.weight, &mut weight.m, &mut weight.v].map(|t| t.as_mut_slice()));
+        out.extend([&mut *layer.weight, &mut weight.m, &mut weight.v]);
         out.extend([&mut layer.bias, &mut bias.m, &mut bias.v].map(|t| t.as_mut_slice()));
     }
     out

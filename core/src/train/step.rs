@@ -1,17 +1,19 @@
 //! One training step on the CPU: forward, loss, backward, clip, update.
 //!
-//! Every part runs over fixed blocks of texts, anchors or rows, so the bits do not depend on the number of threads.
+//! Every part runs over fixed blocks of texts, candidates, anchors, outputs or rows, so the bits do not depend on the number of threads.
 //! Rows of a block stay in the cache from pooling to the last layer and back.
 
 use super::batch::Batch;
+use super::dense;
+use super::rows::{ROWS, stretches};
 use crate::config::Loss;
 use crate::encoder::{Layer, StaticEncoder};
 use crate::kernels::activation;
 use crate::kernels::adamw::{self, Step};
-use crate::kernels::matmul::{Aligned, Packed, Rhs, View, matmul_block, matmul_packed};
+use crate::kernels::matmul::{Aligned, Packed, Rhs, View, WHOLE_PANELS, matmul_block, transpose};
 use crate::kernels::pool::{self, Texts};
 use crate::kernels::pool_weights;
-use crate::kernels::simd::{dot, prefetch, widest};
+use crate::kernels::simd::{dot, widest};
 use crate::kernels::{dropout, info_nce, triplet};
 use crate::parallel;
 
@@ -21,10 +23,6 @@ const TEXTS: usize = 24;
 const ANCHORS: usize = 16;
 /// The most rows of a block, which stays in a core's cache.
 const MOST: usize = 256;
-/// Table rows that are updated together.
-const ROWS: usize = 128;
-/// Weights that are updated together.
-const DENSE: usize = 16_384;
 
 /// First and second moments of one tensor.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,7 +59,7 @@ impl Optimizer {
     #[must_use]
     pub fn new(encoder: &StaticEncoder) -> Self {
         let dim = encoder.config.embedding_dim;
-        let of = |layer: &Layer| [&layer.weight, &layer.bias].map(|t| Moments::zeros(t.len()));
+        let of = |layer: &Layer| [layer.weight.len(), layer.bias.len()].map(Moments::zeros);
         let learned = if encoder.learns_tokens() { encoder.tokens.len() } else { 0 };
         Self {
             tokens: Moments::zeros(learned),
@@ -117,7 +115,10 @@ struct Workspace {
     outputs: Vec<Vec<f32>>,
     unit: Aligned,
     norms: Vec<f32>,
+    /// `[anchors, candidates]`; backward, the gradient by them.
     similarities: Vec<f32>,
+    /// `[candidates, anchors]`.
+    by_candidates: Vec<f32>,
     d_anchors: Vec<f32>,
     d_pooled: Vec<f32>,
     d_rows: Vec<f32>,
@@ -127,19 +128,20 @@ struct Workspace {
     packed: Operands,
 }
 
-/// Right-hand sides of the step's products. Inputs and unit vectors are packed only where they can't be read in place.
+/// Right-hand sides of the step's products. All but `forward` and `anchors_t` are packed only where they can't be read in
+/// place.
 #[derive(Default)]
 struct Operands {
-    /// `Wᵀ` of each layer, forward.
+    /// `Wᵀ` of each layer, forward: packed by the step before.
     forward: Vec<Packed>,
     /// `W` of each layer, backward.
     backward: Vec<Packed>,
     /// Inputs of each layer.
     inputs: Vec<Packed>,
-    /// Unit vectors of anchors and candidates, and the transpose of the latter.
+    /// Unit vectors of anchors and candidates, and the transpose of the former.
     anchors: Packed,
     candidates: Packed,
-    candidates_t: Packed,
+    anchors_t: Packed,
 }
 
 /// What a batch says of every parameter.
@@ -156,10 +158,12 @@ pub(super) struct Gradients {
 /// A model in training.
 pub struct Trainee {
     /// The encoder; the token table's decay may be pending ([`Optimizer::settle`]).
-    pub encoder: StaticEncoder,
+    pub(super) encoder: StaticEncoder,
     /// The optimiser's memory.
-    pub optimizer: Optimizer,
+    pub(super) optimizer: Optimizer,
     work: Workspace,
+    /// Whether the layers' weights were packed as they are now.
+    pub(super) packed: bool,
 }
 
 fn sized(buffer: &mut Vec<f32>, len: usize) {
@@ -181,7 +185,7 @@ impl Trainee {
     /// Starts or goes on.
     #[must_use]
     pub fn new(encoder: StaticEncoder, optimizer: Optimizer) -> Self {
-        Self { encoder, optimizer, work: Workspace::default() }
+        Self { encoder, optimizer, work: Workspace::default(), packed: false }
     }
 
     /// One step with learning rate `lr`; `t` counts from 1.
@@ -189,21 +193,23 @@ impl Trainee {
         let kept = 1.0 - lr * hyper.weight_decay;
         self.optimizer.decay += kept.ln();
         let rate = |clip: f64| Update { step: Step::new(t, lr, clip as f32), decay: kept as f32 };
-        // Without clipping, a row moves as soon as its gradient is known, while both are in the cache.
+        // Without clipping, parameters move as soon as their gradients are known, while both are in the cache.
         let at_once = (hyper.clip <= 0.0).then(|| rate(1.0));
         let (loss, d_theta, squares) = self.compute(batch, hyper, at_once.as_ref());
         let norm = (squares + square(&d_theta)).sqrt();
         let clip = if hyper.clip > 0.0 && norm > hyper.clip { hyper.clip / norm } else { 1.0 };
-        let update = at_once.unwrap_or_else(|| rate(clip));
-        self.update_dense(&update, &d_theta);
-        if hyper.clip > 0.0 {
-            self.update_rows(batch, &update);
-        }
+        let update = at_once.unwrap_or_else(|| {
+            let update = rate(clip);
+            self.update(batch, &update);
+            update
+        });
+        let Moments { m, v } = &mut self.optimizer.span_weights;
+        adamw::update(&update.step, 1.0, &mut self.encoder.span_weights, m, v, &d_theta);
         StepStats { loss, gradient_norm: norm }
     }
 
     /// The mean loss and the gradient: that of θ and the others' sum of squares are returned, the rest lies in the
-    /// workspace. With `at_once` the table's rows are updated too, and their gradients are not kept.
+    /// workspace. With `at_once` everything but θ is updated too, and the gradients of the table's rows are not kept.
     fn compute(&mut self, batch: &Batch, hyper: &Hyper, at_once: Option<&Update>) -> (f64, Vec<f32>, f64) {
         self.forward(batch);
         let loss = self.loss(batch, hyper);
@@ -216,11 +222,13 @@ impl Trainee {
     #[cfg(test)]
     pub(super) fn gradients(&mut self, batch: &Batch, hyper: &Hyper) -> Gradients {
         let (loss, theta, _) = self.compute(batch, hyper, None);
+        // Its blocks were cut, and none was packed again.
+        self.packed = false;
         Gradients { loss, rows: self.work.d_rows.clone(), theta, layers: self.work.d_layers.clone() }
     }
 
     fn forward(&mut self, batch: &Batch) {
-        let Self { encoder, work, .. } = self;
+        let Self { encoder, optimizer, work, packed } = self;
         let (n, dim) = (batch.len(), encoder.config.embedding_dim);
         let out_dim = encoder.layers.last().map_or(dim, |l| l.bias.len());
         sized(&mut work.weights, batch.ids.len());
@@ -234,14 +242,17 @@ impl Trainee {
         }
         work.unit.resize(n * out_dim);
         sized(&mut work.norms, n);
-        for packed in [&mut work.packed.forward, &mut work.packed.backward, &mut work.packed.inputs] {
+        let Operands { forward, backward, inputs, .. } = &mut work.packed;
+        for packed in [&mut *forward, &mut *backward, inputs] {
             packed.resize_with(encoder.layers.len(), Packed::default);
         }
-        let Operands { forward, backward, .. } = &mut work.packed;
-        let layers = encoder.layers.iter().map(Layer::matrix).zip(forward).zip(backward);
-        // A transpose takes longer: each has the other kind beside it.
-        pack(layers.flat_map(|((w, forward), backward)| [(forward, w.t()), (backward, w)]));
-        let packed = &work.packed.forward;
+        work.d_layers.resize_with(encoder.layers.len(), Default::default);
+        if !std::mem::replace(packed, true) {
+            let blocks = dense::blocks(&mut encoder.layers, &mut optimizer.layers, &mut work.d_layers, forward);
+            parallel::for_each(blocks, |mut block| block.pack());
+        }
+        pack(backward.iter_mut().zip(encoder.layers.iter().map(Layer::matrix)));
+        let packed = &*forward;
         let texts = Texts { ids: &batch.ids, starts: &batch.starts };
         let rows = block_rows(n, TEXTS);
         // One task a block, each with its own part of every buffer.
@@ -295,17 +306,25 @@ impl Trainee {
         let (n, anchors) = (batch.len(), batch.anchors);
         let dim = work.unit.len() / n.max(1);
         let candidates = n - anchors;
-        sized(&mut work.similarities, anchors * candidates);
+        for similarities in [&mut work.similarities, &mut work.by_candidates] {
+            sized(similarities, anchors * candidates);
+        }
         sized(&mut work.d_anchors, anchors * dim);
         let (a, c) = work.unit.split_at(anchors * dim);
         let packed = &mut work.packed;
         let (a_view, c_view) = (View::new(a, anchors, dim), View::new(c, candidates, dim));
         let inputs = work.inputs.iter().map(|x| View::new(x, n, x.len() / n.max(1)));
         let unit =
-            [(&mut packed.candidates_t, c_view.t()), (&mut packed.candidates, c_view), (&mut packed.anchors, a_view)];
-        let all = unit.into_iter().chain(packed.inputs.iter_mut().zip(inputs));
-        pack(all.filter(|(_, view)| !view.fits_in_place()));
-        let (candidates_t, by_candidates) = (&packed.candidates_t, Rhs::of(c_view, &packed.candidates));
+            [(&mut packed.anchors_t, a_view.t()), (&mut packed.candidates, c_view), (&mut packed.anchors, a_view)];
+        pack(unit.into_iter().chain(packed.inputs.iter_mut().zip(inputs)));
+        // There are fewer anchors to pack than candidates.
+        let together = block_rows(candidates, TEXTS);
+        let blocks = work.by_candidates.chunks_mut((together * anchors).max(1)).zip(c.chunks(together * dim));
+        parallel::for_each(blocks.collect(), |(s, c)| {
+            matmul_block(s, View::new(c, c.len() / dim, dim), &packed.anchors_t, None);
+        });
+        let by_candidates = View::new(&work.by_candidates, candidates, anchors);
+        let candidate_rows = Rhs::of(c_view, &packed.candidates);
         let scale = 1.0 / anchors.max(1) as f32;
         let together = block_rows(anchors, ANCHORS);
         let blocks =
@@ -314,7 +333,8 @@ impl Trainee {
         let tasks: Vec<_> = blocks.zip(losses.chunks_mut(together)).enumerate().collect();
         parallel::for_each(tasks, |(block, ((s, d_anchors), losses))| {
             let rows = losses.len();
-            matmul_block(s, View::new(&a[block * together * dim..][..rows * dim], rows, dim), candidates_t, None);
+            let own = block * together..block * together + rows;
+            transpose(s, candidates, by_candidates.columns(own).t());
             widest!({
                 for (i, (row, loss)) in s.chunks_mut(candidates).zip(losses.iter_mut()).enumerate() {
                     let anchor = block * together + i;
@@ -328,7 +348,7 @@ impl Trainee {
                     };
                 }
             });
-            matmul_block(d_anchors, View::new(s, rows, candidates), by_candidates, None);
+            matmul_block(d_anchors, View::new(s, rows, candidates), candidate_rows, None);
         });
         losses.iter().map(|l| f64::from(*l)).sum::<f64>() / anchors.max(1) as f64
     }
@@ -345,7 +365,9 @@ impl Trainee {
         let similarities = View::new(&work.similarities, anchors, candidates);
         let (unit, norms, d_anchors) = (&work.unit, &work.norms, &work.d_anchors);
         let a = Rhs::of(View::new(&unit[..anchors * out_dim], anchors, out_dim), &work.packed.anchors);
-        let weights = &work.packed.backward;
+        let weights: Vec<Rhs<'_>> =
+            encoder.layers.iter().zip(&work.packed.backward).map(|(layer, w)| Rhs::of(layer.matrix(), w)).collect();
+        let weights = weights.as_slice();
         let rows = block_rows(n, TEXTS);
         let mut outputs: Vec<_> = work.outputs.iter_mut().map(|b| blocks_of(b, n, rows)).collect();
         let mut tasks = Vec::new();
@@ -379,14 +401,15 @@ impl Trainee {
     /// Gradients of weights and biases, and of the batch's table rows and token weights; returns the sum of squares of all
     /// but the last.
     fn backward_parameters(&mut self, batch: &Batch, at_once: Option<&Update>) -> f64 {
-        let Self { encoder, optimizer, work } = self;
-        let StaticEncoder { config, tokens, layers, .. } = encoder;
+        let Self { encoder: StaticEncoder { config, tokens, layers, .. }, optimizer, work, .. } = self;
         let Workspace { inputs, outputs, d_layers, packed, d_rows, d_weights, d_pooled, weights, .. } = work;
         let dim = config.embedding_dim;
         let weighted = !batch.buckets.is_empty();
         sized(d_weights, if weighted { batch.ids.len() } else { 0 });
         sized(d_rows, if at_once.is_none() { batch.rows.len() * dim } else { 0 });
-        let stretches = stretches(batch, dim, tokens, optimizer);
+        let Optimizer { tokens: of_tokens, layers: of_layers, row_decay, decay, .. } = optimizer;
+        let blocks = dense::blocks(layers, of_layers, d_layers, &mut packed.forward);
+        let stretches = stretches(batch, dim, tokens, of_tokens, row_decay, *decay);
         let mut squares = vec![0f64; stretches.len()];
         let mut d_weights = d_weights.as_mut_slice();
         let mut d_rows = d_rows.chunks_mut(dim * ROWS);
@@ -398,8 +421,22 @@ impl Trainee {
             d_weights = rest;
             tasks.push((stretch, d_rows.next().unwrap_or_default(), own, square));
         }
+        let n = batch.len();
+        let operands: Vec<Rhs<'_>> = inputs
+            .iter()
+            .zip(&packed.inputs)
+            .map(|(x, packed)| Rhs::of(View::new(x, n, x.len() / n.max(1)), packed))
+            .collect();
         let (of_layers, ()) = parallel::join(
-            || layer_gradients(layers, batch.len(), outputs, inputs, &packed.inputs, d_layers),
+            || {
+                parallel::map_into(blocks, |mut block| {
+                    let square = block.gradient(&outputs[block.layer], n, operands[block.layer]);
+                    if let Some(update) = at_once {
+                        block.update(update);
+                    }
+                    square
+                })
+            },
             || {
                 parallel::for_each(tasks, |(mut stretch, d_rows, d_weights, square)| {
                     widest!(*square = stretch.backward(batch, dim, d_pooled, weights, d_rows, d_weights, at_once));
@@ -431,151 +468,34 @@ impl Trainee {
         sums.into_iter().map(|x| x as f32).collect()
     }
 
-    /// Moves weights, biases and θ.
-    fn update_dense(&mut self, update: &Update, d_theta: &[f32]) {
-        let Self { encoder, optimizer, work } = self;
-        let mut tasks = Vec::new();
-        for ((layer, moments), d) in encoder.layers.iter_mut().zip(&mut optimizer.layers).zip(&work.d_layers) {
-            // Biases are not decayed, as is usual.
-            let parts = [(&mut layer.weight, update.decay), (&mut layer.bias, 1.0)];
-            for (((p, decay), Moments { m, v }), d) in parts.into_iter().zip(moments).zip(d) {
-                let blocks = p.chunks_mut(DENSE).zip(m.chunks_mut(DENSE)).zip(v.chunks_mut(DENSE)).zip(d.chunks(DENSE));
-                tasks.extend(blocks.map(|(((p, m), v), d)| (decay, p, m, v, d)));
-            }
-        }
-        parallel::for_each(tasks, |(decay, p, m, v, d)| {
-            widest!(adamw::update(&update.step, decay, p, m, v, d));
-        });
-        let Moments { m, v } = &mut optimizer.span_weights;
-        adamw::update(&update.step, 1.0, &mut encoder.span_weights, m, v, d_theta);
-    }
-
-    /// Moves the batch's table rows by the gradients in the workspace.
-    fn update_rows(&mut self, batch: &Batch, update: &Update) {
-        let Self { encoder, optimizer, work } = self;
-        let dim = encoder.config.embedding_dim;
-        let stretches = stretches(batch, dim, &mut encoder.tokens, optimizer);
-        let tasks: Vec<_> = stretches.into_iter().zip(work.d_rows.chunks(ROWS * dim)).collect();
-        parallel::for_each(tasks, |(mut stretch, d_rows)| {
-            widest!({
-                for (i, d) in d_rows.chunks(dim).enumerate() {
-                    stretch.update(i, dim, update, d);
-                }
-            });
-        });
+    /// Moves weights and biases, and the batch's table rows, by the gradients in the workspace.
+    fn update(&mut self, batch: &Batch, update: &Update) {
+        let Self { encoder: StaticEncoder { config, tokens, layers, .. }, optimizer, work, .. } = self;
+        let Optimizer { tokens: of_tokens, layers: of_layers, row_decay, decay, .. } = optimizer;
+        let dim = config.embedding_dim;
+        let blocks = dense::blocks(layers, of_layers, &mut work.d_layers, &mut work.packed.forward);
+        let stretches = stretches(batch, dim, tokens, of_tokens, row_decay, *decay);
+        let rows: Vec<_> = stretches.into_iter().zip(work.d_rows.chunks(ROWS * dim)).collect();
+        parallel::join(
+            || parallel::for_each(blocks, |mut block| block.update(update)),
+            || {
+                parallel::for_each(rows, |(mut stretch, d_rows)| {
+                    widest!({
+                        for (i, d) in d_rows.chunks(dim).enumerate() {
+                            stretch.update(i, dim, update, d);
+                        }
+                    });
+                });
+            },
+        );
     }
 }
 
 /// How parameters move.
-struct Update {
-    step: Step,
+pub(super) struct Update {
+    pub(super) step: Step,
     /// `1 − lr·λ`.
-    decay: f32,
-}
-
-/// Rows of the table that are worked on together, and the part of the table and of the moments in which they lie.
-struct Stretch<'a> {
-    /// Number of the first row in the batch.
-    first: usize,
-    /// Table rows, ascending.
-    rows: &'a [u32],
-    /// The table row with which the parts begin.
-    base: usize,
-    p: &'a mut [f32],
-    m: &'a mut [f32],
-    v: &'a mut [f32],
-    /// `ln` of the decay that each row has received.
-    received: &'a mut [f64],
-    /// `ln` of the decay of all steps.
-    decay: f64,
-}
-
-/// Cuts the batch's rows, which ascend, into blocks, and the table into stretches around them.
-fn stretches<'a>(
-    batch: &'a Batch,
-    dim: usize,
-    mut tokens: &'a mut [f32],
-    optimizer: &'a mut Optimizer,
-) -> Vec<Stretch<'a>> {
-    fn take<'a, T>(from: &mut &'a mut [T], n: usize) -> &'a mut [T] {
-        let (taken, rest) = std::mem::take(from).split_at_mut(n);
-        *from = rest;
-        taken
-    }
-    let Optimizer { tokens: Moments { m, v }, row_decay, decay, .. } = optimizer;
-    let (mut m, mut v, mut row_decay) = (m.as_mut_slice(), v.as_mut_slice(), row_decay.as_mut_slice());
-    let mut base = 0;
-    let blocks = batch.rows.chunks(ROWS).enumerate();
-    blocks
-        .map(|(number, rows)| {
-            let n = rows.last().map_or(0, |r| *r as usize + 1 - base);
-            let (p, m, v) = (take(&mut tokens, n * dim), take(&mut m, n * dim), take(&mut v, n * dim));
-            let received = take(&mut row_decay, n);
-            let stretch = Stretch { first: number * ROWS, rows, base, p, m, v, received, decay: *decay };
-            base += n;
-            stretch
-        })
-        .collect()
-}
-
-impl Stretch<'_> {
-    /// Gradients of the rows, to `d_rows`, or by `at_once` to the rows themselves; and of each token's weight, to
-    /// `d_weights` in the order of `occurrences`. Returns the rows' sum of squares.
-    #[expect(clippy::too_many_arguments, reason = "each is one stream of the pass")]
-    #[inline(always)]
-    fn backward(
-        &mut self,
-        batch: &Batch,
-        dim: usize,
-        d_pooled: &[f32],
-        weights: &[f32],
-        d_rows: &mut [f32],
-        d_weights: &mut [f32],
-        at_once: Option<&Update>,
-    ) -> f64 {
-        let mut squares = 0.0;
-        let mut at = 0;
-        let mut scratch = vec![0f32; if at_once.is_some() { dim } else { 0 }];
-        let mut d_rows = d_rows.chunks_exact_mut(dim);
-        for (i, row) in self.rows.iter().enumerate() {
-            let d = d_rows.next().unwrap_or(&mut scratch);
-            let segment = self.first + i;
-            let occurrences =
-                &batch.occurrences[batch.segments[segment] as usize..batch.segments[segment + 1] as usize];
-            let take = (!d_weights.is_empty()).then_some(
-                #[inline(always)]
-                |_: u32, d: f32| {
-                    d_weights[at] = d;
-                    at += 1;
-                },
-            );
-            let values = &self.p[(*row as usize - self.base) * dim..][..dim];
-            pool::backward(values, d_pooled, occurrences, &batch.text_of, weights, d, take);
-            squares += f64::from(dot(d, d));
-            if let Some(update) = at_once {
-                self.update(i, dim, update, &scratch);
-            }
-        }
-        squares
-    }
-
-    /// Moves row `i` of these by its gradient, and asks for the next one.
-    #[inline(always)]
-    fn update(&mut self, i: usize, dim: usize, update: &Update, d: &[f32]) {
-        if let Some(next) = self.rows.get(i + 1) {
-            let at = (*next as usize - self.base) * dim;
-            [&self.p, &self.m, &self.v].into_iter().for_each(|part| prefetch(&part[at..at + dim]));
-        }
-        let at = self.rows[i] as usize - self.base;
-        let mut factor = 1.0;
-        if self.decay != 0.0 {
-            factor = (self.decay - self.received[at]).exp() as f32;
-            self.received[at] = self.decay;
-        }
-        let cells = at * dim..(at + 1) * dim;
-        let (p, m, v) = (&mut self.p[cells.clone()], &mut self.m[cells.clone()], &mut self.v[cells]);
-        adamw::update(&update.step, factor, p, m, v, d);
-    }
+    pub(super) decay: f32,
 }
 
 /// `Σ x²`.
@@ -583,38 +503,16 @@ fn square(x: &[f32]) -> f64 {
     f64::from(widest!(dot(x, x)))
 }
 
-/// Gradients of weights and biases from those by the layers' outputs; returns each layer's sum of squares.
-fn layer_gradients(
-    layers: &[Layer],
-    n: usize,
-    outputs: &[Vec<f32>],
-    inputs: &[Aligned],
-    packed: &[Packed],
-    d_layers: &mut Vec<[Vec<f32>; 2]>,
-) -> Vec<f64> {
-    d_layers.resize_with(layers.len(), Default::default);
-    let mut squares = vec![0.0; layers.len()];
-    let operands = inputs.iter().zip(packed).map(|(x, packed)| Rhs::of(View::new(x, n, x.len() / n.max(1)), packed));
-    let tasks: Vec<_> = layers.iter().zip(outputs).zip(operands).zip(d_layers).zip(&mut squares).collect();
-    parallel::for_each(tasks, |((((layer, d), inputs), [d_weight, d_bias]), squares)| {
-        let width = layer.bias.len();
-        sized(d_weight, layer.weight.len());
-        matmul_packed(d_weight, View::new(d, n, width).t(), inputs);
-        d_bias.clear();
-        d_bias.resize(width, 0.0);
-        widest!({
-            for row in d.chunks(width) {
-                d_bias.iter_mut().zip(row).for_each(|(b, d)| *b += d);
-            }
-        });
-        *squares = square(d_weight) + square(d_bias);
-    });
-    squares
-}
-
-/// Packs every view where it goes.
+/// Packs every view where it goes, but for those that are read in place.
 fn pack<'a>(jobs: impl Iterator<Item = (&'a mut Packed, View<'a>)>) {
-    parallel::for_each(jobs.collect(), |(packed, view)| packed.pack(view));
+    let jobs = jobs.filter(|(_, view)| !view.fits_in_place());
+    let parts = jobs.flat_map(|(packed, view)| {
+        let (_, columns) = view.shape();
+        let cut =
+            (0..columns).step_by(WHOLE_PANELS).map(move |first| view.columns(first..columns.min(first + WHOLE_PANELS)));
+        packed.parts(view.shape(), WHOLE_PANELS).into_iter().zip(cut)
+    });
+    parallel::for_each(parts.collect(), |(mut part, columns)| part.pack(columns));
 }
 
 /// Runs a block of pooled vectors (`inputs[0]`) through the head; `first` is the block's first text. Hidden units are
@@ -645,7 +543,7 @@ fn head_forward(
 /// output; leaves the gradient by each layer's output in `outputs` and that by the pooled vectors in `d_pooled`.
 fn head_backward(
     encoder: &StaticEncoder,
-    weights: &[Packed],
+    weights: &[Rhs<'_>],
     outputs: &mut [&mut [f32]],
     d_pooled: &mut [f32],
     first: usize,
@@ -670,7 +568,7 @@ fn head_backward(
             sized(&mut d, rows * depth);
             &mut d
         };
-        matmul_block(by_input, View::new(outputs[l], rows, width), &weights[l], None);
+        matmul_block(by_input, View::new(outputs[l], rows, width), weights[l], None);
     }
     if let (true, Some(through)) = (encoder.config.residual, outputs.last()) {
         d_pooled.iter_mut().zip(&**through).for_each(|(d, t)| *d += t);

@@ -63,3 +63,37 @@ fn moved(step: &Step, keep: f64, cell: Cell, gradient: f32) -> Cell {
     let (p, m, v) = reference(step, keep, cell.0, cell.1, cell.2, f64::from(gradient));
     Cell(p, m, v)
 }
+
+/// Layers of several blocks, the last one ragged.
+fn wide() -> Model {
+    Model { embedding_dim: 70, hidden_dim: 130, num_layers: 2, residual: false, ..tiny_model() }
+}
+
+#[test]
+fn parameters_move_at_once_as_they_do_after_clipping() {
+    let toy = tiny();
+    let whole = Model { embedding_dim: 64, hidden_dim: 128, ..wide() };
+    for model in [tiny_model(), wide(), whole] {
+        let encoder = tiny_encoder(&toy, &model);
+        let run = |clip: f64, anew: bool| {
+            let hyper = Hyper { weight_decay: 0.1, clip, ..hyper(Loss::InfoNce, true) };
+            let mut trainee = Trainee::new(encoder.clone(), Optimizer::new(&encoder));
+            let mut stats = Vec::new();
+            for t in 1..6 {
+                let batch = toy.batcher(&model, 5).batch(t, &[t as u32 % 3, (t as u32 + 1) % 3]);
+                stats.push(trainee.step(&batch, &hyper, t, 0.02));
+                if anew {
+                    // What it keeps from step to step, such as packed weights, changes nothing.
+                    trainee = Trainee::new(trainee.encoder.clone(), trainee.optimizer.clone());
+                }
+            }
+            (stats, trainee.encoder, trainee.optimizer)
+        };
+        let at_once = run(0.0, false);
+        assert_ne!(at_once.1.layers, encoder.layers);
+        // A bound that no gradient reaches.
+        assert_eq!(at_once, run(1e9, false));
+        assert_eq!(at_once, run(0.0, true));
+        assert_eq!(at_once, run(1e9, true));
+    }
+}
