@@ -100,8 +100,7 @@ mod tests {
             let mut random = |len: usize| (0..len).map(|_| stream.symmetric(1.0)).collect::<Vec<f32>>();
             let (d, inputs) = (random(texts * width), random(texts * depth));
             let mut layers = [Layer { weight: random(width * depth).into(), bias: random(width) }];
-            let zeros = |len| Moments { m: vec![0.0; len], v: vec![0.0; len] };
-            let mut moments = [[zeros(width * depth), zeros(width)]];
+            let mut moments = [[width * depth, width].map(Moments::zeros)];
             let (mut gradients, mut forward) = ([[vec![f32::NAN; 3], vec![]]], [Packed::default()]);
             let packed = Packed::new(View::new(&inputs, texts, depth));
             let mut square = 0.0;

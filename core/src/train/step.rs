@@ -34,7 +34,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    fn zeros(len: usize) -> Self {
+    pub(super) fn zeros(len: usize) -> Self {
         Self { m: vec![0.0; len], v: vec![0.0; len] }
     }
 }

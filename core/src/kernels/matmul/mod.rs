@@ -235,7 +235,7 @@ pub fn matmul(out: &mut [f32], lhs: View<'_>, rhs: View<'_>) {
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn matmul_packed<'a>(out: &mut [f32], lhs: View<'_>, rhs: impl Into<Rhs<'a>>) {
+fn matmul_packed<'a>(out: &mut [f32], lhs: View<'_>, rhs: impl Into<Rhs<'a>>) {
     let rhs = rhs.into();
     let (_, cols) = rhs.shape();
     check(out, &lhs, rhs.shape());
