@@ -26,6 +26,10 @@ pub use weights::{Inputs, Weights};
 /// Rows of the right-hand side that are packed and multiplied together, at most: a panel of them stays near the core.
 const SPAN: usize = 256;
 
+/// Numbers that stay near a core by themselves. Where more are packed in one memory, the next panel is fetched while one is
+/// multiplied with; where fewer are, that would only take time.
+const NEAR: usize = 1 << 18;
+
 /// Lines of a panel that go through a tile between two looks at how many are left.
 const UNROLLED: usize = 4;
 
@@ -325,9 +329,11 @@ impl WithSimd for Product<'_> {
                 let column = number * width;
                 let (data, stride, soon) = match self.rhs {
                     Rhs::Packed(packed) => {
-                        let data = &packed.tail()[first * panels * width + depth.len() * column..];
-                        let (own, later) = data.split_at(depth.len() * width);
-                        (own, width, &later[..later.len().min(own.len())])
+                        let all = packed.tail();
+                        let (own, later) =
+                            all[first * panels * width + depth.len() * column..].split_at(depth.len() * width);
+                        let soon = if all.len() > NEAR { later.len().min(own.len()) } else { 0 };
+                        (own, width, &later[..soon])
                     }
                     Rhs::InPlace(view) => (&view.data[first * view.row_stride + column..], view.row_stride, &[][..]),
                 };
@@ -372,7 +378,7 @@ impl<'a> Lines<'a> {
 impl Product<'_> {
     /// Everything that one panel contributes. Six rows of sums leave room for the operands in the registers; fewer than
     /// three don't keep the arithmetic busy, so the rest of the rows is taken in threes, fours and fives. Meanwhile the next
-    /// panel is fetched, `soon`.
+    /// panel, `soon`, is fetched.
     #[inline(always)]
     fn panel<S: Simd, const V: usize>(
         &mut self,
