@@ -10,6 +10,7 @@ pub mod clock;
 pub mod commands;
 pub mod context;
 pub mod device;
+pub mod display;
 pub mod error;
 pub mod evals;
 pub mod evaluation;

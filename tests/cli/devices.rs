@@ -63,3 +63,13 @@ fn no_adapter_is_a_result_too() {
     assert!(text.starts_with("`auto` takes the CPU: no GPU was found.\n\ncpu  "), "{text}");
     assert!(text.contains("GPUs are reached through Vulkan"), "{text}");
 }
+
+#[test]
+fn a_server_without_a_display_is_no_error() {
+    let dir = Dir::new();
+    let mut command = dir.command(&["devices"]);
+    ["XDG_RUNTIME_DIR", "WAYLAND_DISPLAY", "DISPLAY"].iter().for_each(|name| _ = command.env_remove(name));
+    let ran = finish(&mut command);
+    ran.ok();
+    assert_eq!(ran.stderr, "");
+}
