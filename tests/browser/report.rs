@@ -1,6 +1,8 @@
 //! The report in a real browser, from disk and with the network off: its chart, its links, its texts, its accessibility.
 
 use crate::driver::{Browser, Programs};
+use ct_codecs::{Base64, Decoder as _, Encoder as _};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -99,12 +101,68 @@ fn a_report_opens_from_disk_and_is_explored() {
     browser.offline();
     browser.before_each_page("window.alert = () => { window.ran = true; };");
     open(&browser, &page, "");
+    what_a_guardrail_would_stop_is_not_advised(&browser, &page);
+    open(&browser, &page, "");
     a_point_is_chosen(&browser);
     a_link_shows_what_the_sender_saw(&browser, &page);
     hostile_texts_stay_texts(&browser, &page);
     a_checkpoint_is_placed_on_the_chart(&browser, &page);
     every_part_is_accessible(&browser, &page);
     nothing_is_loaded_and_nothing_else_runs(&browser);
+}
+
+/// The report with other data, beside it.
+fn altered(page: &Path, alter: impl FnOnce(&mut Value)) -> PathBuf {
+    const MARK: &str = "id=\"report-data\">";
+    let text = std::fs::read_to_string(page).expect("reads");
+    let (before, rest) = text.split_once(MARK).expect("the data");
+    let (data, after) = rest.split_once("</script>").expect("its end");
+    let packed = Base64::decode_to_vec(data.trim(), None).expect("base64");
+    let mut report: Value = serde_json::from_reader(GzDecoder::new(&packed[..])).expect("JSON");
+    alter(&mut report);
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    serde_json::to_writer(&mut packer, &report).expect("packs");
+    let data = Base64::encode_to_string(packer.finish().expect("packs")).expect("base64");
+    let other = page.with_file_name("altered.html");
+    std::fs::write(&other, [before, MARK, &data, "</script>", after].concat()).expect("writes");
+    other
+}
+
+/// What the summary says where "few" is chosen, and a guardrail has found something.
+fn what_a_guardrail_would_stop_is_not_advised(browser: &Browser, page: &Path) {
+    let said = |place: &str, level: &str, p_holm: f64, baseline: &str| {
+        let page = altered(page, |report| {
+            let numbers = json!({});
+            let finding = json!({"id": "G1", "name": "dilution", "level": level, "message": "m", "advice": "a", "numbers": numbers});
+            report["findings"] = json!([{"place": place, "finding": finding}]);
+            let analysis = &mut report["analysis"];
+            analysis["baseline"] = json!(baseline);
+            let (rate, range) =
+                (json!({"retention": 0.5, "generalisation": 0.5}), json!({"low": 0.4, "high": 0.6, "level": 0.95}));
+            analysis["choice"] = json!({
+                "condition": "few", "rule": "best rule", "chosen_on": rate, "headline": rate, "baseline": rate,
+                "retention_ci95": range, "generalisation_ci95": range,
+            });
+            let change = json!({"mean": 0.02, "p": p_holm, "p_holm": p_holm, "ci95": {"low": 0.002, "high": 0.04, "level": 0.95}});
+            for condition in analysis["conditions"].as_array_mut().expect("a list") {
+                (condition["retention_change"], condition["generalisation_change"]) = (change.clone(), change.clone());
+            }
+        });
+        open(browser, &page, "");
+        text(browser, "#view").split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let healthy = said("many", "CRITICAL", 0.01, "many");
+    assert!(healthy.contains("Take few: it has the best rule.") && !healthy.contains("luck"), "{healthy}");
+    for place in ["few", "few/seed_1", "trials/few/1"] {
+        let stopped = said(place, "CRITICAL", 0.01, "many");
+        let expected = "Take none of these yet: few has the best rule, but guardrails would stop it (dilution).";
+        assert!(stopped.contains(expected), "{place}: {stopped}");
+    }
+    assert!(said("few", "WARNING", 0.01, "many").contains("Take few"), "a warning stops nothing");
+    let baseline = said("few", "CRITICAL", 0.01, "few");
+    assert!(baseline.contains("fixed beforehand, and guardrails would stop that one (dilution)."), "{baseline}");
+    let by_luck = said("", "OK", 0.07, "many");
+    assert!(by_luck.contains("+2.0 points [0.2, 4.0], p 0.070 after Holm."), "{by_luck}");
 }
 
 fn a_point_is_chosen(browser: &Browser) {

@@ -13,18 +13,23 @@ function summaryView() {
 function sentences() {
   const said = [];
   const analysis = report.analysis;
+  const stops = report.findings.filter(({ finding }) => ["CRITICAL", "SEVERE", "ERROR"].includes(finding.level));
   if (report.trials && report.trials[0] < report.trials[1]) said.push(el("p", { class: "note bad" }, `${report.trials[0]} of ${report.trials[1]} trials are finished: this is a part of the sweep.`));
   if (analysis) {
     const base = analysis.baseline;
     const { choice } = analysis;
     if (choice) {
+      // A place is a run's or a condition's path.
+      const against = kindsOf(stops.filter(({ place }) => place.split("/").includes(choice.condition)));
       said.push(el("p", { class: "lead" }, choice.condition === base
-        ? ["No condition is better than the baseline ", named(conditionNamed(base)), " by the rule that was fixed beforehand."]
-        : ["Take ", named(conditionNamed(choice.condition)), ": it has the ", choice.rule, "."]));
+        ? ["No condition is better than the baseline ", named(conditionNamed(base)), " by the rule that was fixed beforehand", against.length ? `, and guardrails would stop that one (${listed(against)}).` : "."]
+        : against.length
+          ? ["Take none of these yet: ", named(conditionNamed(choice.condition)), " has the ", choice.rule, `, but guardrails would stop it (${listed(against)}).`]
+          : ["Take ", named(conditionNamed(choice.condition)), ": it has the ", choice.rule, "."]));
       said.push(el("p", {}, `On bundles that did not take part in the choice it keeps ${percent(choice.headline.retention)} [${fixed(100 * choice.retention_ci95.low, 1)}, ${fixed(100 * choice.retention_ci95.high, 1)}] of the known hard cases (the baseline ${percent(choice.baseline.retention)}) and handles ${percent(choice.headline.generalisation)} [${fixed(100 * choice.generalisation_ci95.low, 1)}, ${fixed(100 * choice.generalisation_ci95.high, 1)}] of the new ones (the baseline ${percent(choice.baseline.generalisation)}); intervals at ${levelOf(choice.retention_ci95)}.`));
       const chosen = analysis.conditions.find((c) => c.name === choice.condition);
       const gain = chosen?.generalisation_change;
-      if (gain && gain.ci95.low <= 0 && gain.ci95.high >= 0) said.push(el("p", { class: "note" }, `That may be luck: on all new cases it differs from the baseline by ${signed(100 * gain.mean, 1)} points [${fixed(100 * gain.ci95.low, 1)}, ${fixed(100 * gain.ci95.high, 1)}], and the interval holds 0.`));
+      if (gain && gain.p_holm >= 0.05) said.push(el("p", { class: "note" }, `That may be luck: on all new cases it differs from the baseline by ${signed(100 * gain.mean, 1)} points [${fixed(100 * gain.ci95.low, 1)}, ${fixed(100 * gain.ci95.high, 1)}], p ${fixed(gain.p_holm, 3)} after Holm.`));
     }
     const sure = analysis.conditions.filter((c) => c.name !== base && c.retention_change.ci95.high < 0 && c.retention_change.p_holm < 0.05);
     said.push(el("p", {}, sure.length ? [`Known hard cases are lost, beyond chance, by ${listed(sure.map((c) => c.name))}.`] : [`No condition keeps fewer of the known hard cases than ${base} by more than chance would do: that is no proof that none does.`]));
@@ -40,14 +45,17 @@ function sentences() {
     said.push(el("p", { class: "lead" }, `${plural(report.conditions.length, "condition")}, ${plural(report.runs.length, "run")}.`));
     if (report.no_analysis) said.push(el("p", {}, `Both questions are not set against each other: ${report.no_analysis}.`));
   }
-  const stops = report.findings.filter(({ finding }) => ["CRITICAL", "SEVERE", "ERROR"].includes(finding.level));
-  const kinds = [...new Set(stops.map(({ finding }) => finding.name.replaceAll("_", " ")))];
+  const kinds = kindsOf(stops);
   said.push(el("p", {}, stops.length ? el("span", { class: "bad" }, `Guardrails that would stop a run: ${listed(kinds)}. They stand below.`) : report.findings.length ? "No guardrail would stop a run." : "Guardrails had nothing to look at."));
   const warnings = [...new Set([...report.warnings, ...(analysis?.warnings ?? []), ...(report.landscape?.warnings ?? [])])];
   if (warnings.length) said.push(el("ul", { class: "tight" }, warnings.map((w) => el("li", {}, `${w[0].toUpperCase()}${w.slice(1)}.`))));
   const left = report.sections.filter((s) => s.missing);
   if (left.length) said.push(el("h3", {}, "Not shown"), el("ul", { class: "tight" }, left.map((s) => el("li", {}, `${TABS[s.kind]}: ${s.missing.reason}. `, el("span", { class: "quiet" }, s.missing.advice)))));
   return said;
+}
+
+function kindsOf(findings) {
+  return [...new Set(findings.map(({ finding }) => finding.name.replaceAll("_", " ")))];
 }
 
 // Each condition's rates with intervals, one column for each question.

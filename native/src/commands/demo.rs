@@ -12,7 +12,7 @@ use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::training::{self, Inputs, Summary};
-use crate::{output, trials};
+use crate::{output, table, trials};
 use crucible_core::bundles::{Settings, Similarity, SplitBy, generate, split_events};
 use crucible_core::config::{Config, Tier3Ratios};
 use crucible_core::curriculum::exposure;
@@ -196,39 +196,77 @@ fn chance(set: &BundleSet) -> f64 {
 
 fn text(rows: &[Row], chance: f64, args: &Args) -> String {
     let cell = |s: &eval::Summary| match (s.pass_rate, &s.ci95) {
-        (Some(rate), Some(ci)) => format!("{:.1} % [{:.1}, {:.1}]", rate * 100.0, ci.low * 100.0, ci.high * 100.0),
+        (Some(rate), Some(ci)) => format!("{:.0} [{:.0}, {:.0}]", rate * 100.0, ci.low * 100.0, ci.high * 100.0),
         _ => "-".to_owned(),
     };
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{:<9} {:>7} {:>6}  {:<14} {:<22} {:<22} {:<22}",
-        "run", "legacy", "looks", "guardrail", "kept: frozen tier3", "kept: frozen, all", "new: organic holdout"
-    );
-    for row in rows {
-        let looks = row.looks_per_legacy_bundle.map_or_else(|| "-".to_owned(), |x| format!("{x:.1}"));
-        let _ = writeln!(
-            out,
-            "{:<9} {:>7} {looks:>6}  {:<14} {:<22} {:<22} {:<22}",
-            row.run,
-            row.legacy_bundles,
-            row.guardrail,
+    let mut cells =
+        vec![["run", "legacy", "looks", "guardrail", "kept: tier3", "kept: all", "new: all"].map(str::to_owned)];
+    cells.extend(rows.iter().map(|row| {
+        [
+            row.run.to_owned(),
+            row.legacy_bundles.to_string(),
+            row.looks_per_legacy_bundle.map_or_else(|| "-".to_owned(), |x| format!("{x:.1}")),
+            row.guardrail.clone(),
             cell(&row.frozen_tier3),
             cell(&row.frozen_overall),
-            cell(&row.organic_overall)
-        );
+            cell(&row.organic_overall),
+        ]
+    }));
+    let mut out = table::aligned(&cells);
+    out.push('\n');
+    for (word, meaning) in [
+        ("legacy", "bundles in the pool of known killers".to_owned()),
+        ("looks", "how often training is expected to see each of them".to_owned()),
+        (
+            "kept",
+            "percent of the frozen eval in which the positive beats every negative, with the 95 % Wilson interval; \
+                  tier3 are its hardest bundles"
+                .to_owned(),
+        ),
+        ("new", "the same of the organic holdout".to_owned()),
+        ("guessing", format!("gives {:.1} %", chance * 100.0)),
+    ] {
+        out += &table::wrapped(&format!("{word}: "), 10, &meaning);
     }
     let dir = args.output_dir.display();
     let _ = write!(
         out,
-        "\nlegacy: bundles in the pool of known killers; looks: how often training is expected to see each.\n\
-         Percentages: bundles whose positive beats every negative, with the 95 % Wilson interval; guessing gives \
-         {:.1} %.\nOne seed each: intervals that overlap decide nothing between the runs.\n\n\
+        "\nOne seed each: intervals that overlap decide nothing between the runs.\n\n\
          All of it on one page: {dir}/{REPORT} (open it in a browser)\n\n\
          Try next:\n  \
          crucible compare {dir}/healthy/frozen_scoreboard.json {dir}/diluted/frozen_scoreboard.json\n  \
-         crucible init my-project --sample-data\n",
-        chance * 100.0
+         crucible init my-project --sample-data\n"
     );
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crucible_core::estimate::Interval;
+
+    #[test]
+    fn the_closing_table_fits_a_terminal() {
+        let whole = Interval { low: 0.0, high: 1.0, level: 0.95, method: "m".into() };
+        let wide = eval::Summary { pass_rate: Some(0.996), ci95: Some(whole), ..eval::Summary::default() };
+        let row = |run, [frozen_tier3, frozen_overall, organic_overall]: [eval::Summary; 3]| Row {
+            run,
+            legacy_bundles: 99_999,
+            looks_per_legacy_bundle: Some(1234.56),
+            guardrail: "G1 stopped it".into(),
+            frozen_tier3,
+            frozen_overall,
+            organic_overall,
+            training: None,
+        };
+        let none = eval::Summary::default();
+        let rows =
+            [row("healthy", [wide.clone(), wide.clone(), wide]), row("diluted", [none.clone(), none.clone(), none])];
+        let args = Args { output_dir: "crucible-demo".into(), steps: 1, seed: 1 };
+        let text = text(&rows, 1.0 / 6.0, &args);
+        let (own, commands) = text.split_once("Try next").expect("what to do next");
+        assert!(own.contains("100 [0, 100]") && own.contains("1234.6") && own.contains("16.7 %"), "{own}");
+        assert!(own.lines().all(|line| line.chars().count() <= 80), "{own}");
+        assert!(commands.contains("crucible-demo/diluted/frozen_scoreboard.json"), "{commands}");
+    }
 }
