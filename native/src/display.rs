@@ -1,8 +1,16 @@
 //! No word about a display where there is none.
 
-/// Variables by which a display is found, or with which somebody has spoken to Mesa already.
+/// Variables by which a display is found, or with which somebody has told Mesa's layer what to do.
 #[cfg(target_os = "linux")]
-const SPOKEN: [&str; 4] = ["XDG_RUNTIME_DIR", "WAYLAND_DISPLAY", "NODEVICE_SELECT", "MESA_VK_DEVICE_SELECT"];
+const SPOKEN: [&str; 7] = [
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XDG_RUNTIME_DIR",
+    "NODEVICE_SELECT",
+    "DRI_PRIME",
+    "MESA_VK_DEVICE_SELECT",
+    "MESA_VK_DEVICE_SELECT_FORCE_DEFAULT_DEVICE",
+];
 
 /// Mesa's Vulkan asks a display in which order to list adapters, and prints an error where there is none, as on most servers.
 /// There it is told not to ask: adapters are ordered by what they can do.
@@ -21,7 +29,7 @@ pub unsafe fn ask_for_none() {
 /// Elsewhere nobody asks.
 ///
 /// # Safety
-/// None is needed.
+/// As on Linux.
 #[cfg(not(target_os = "linux"))]
 #[expect(unsafe_code, reason = "as on Linux")]
 pub unsafe fn ask_for_none() {}

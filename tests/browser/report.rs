@@ -151,11 +151,13 @@ fn what_a_guardrail_would_stop_is_not_advised(browser: &Browser, page: &Path) {
         open(browser, &page, "");
         text(browser, "#view").split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    let healthy = said("many", "CRITICAL", 0.01, "many");
-    assert!(healthy.contains("Take few: it has the best rule.") && !healthy.contains("luck"), "{healthy}");
-    for place in ["few", "few/seed_1", "trials/few/1"] {
+    for place in ["", "many", "many/seed_1", "seed_1", "fe", "few/seed_3"] {
+        let healthy = said(place, "CRITICAL", 0.01, "many");
+        assert!(healthy.contains("Take few: it has the best rule.") && !healthy.contains("luck"), "{place}: {healthy}");
+    }
+    for place in ["few", "few/seed_1"] {
         let stopped = said(place, "CRITICAL", 0.01, "many");
-        let expected = "Take none of these yet: few has the best rule, but guardrails would stop it (dilution).";
+        let expected = "Do not take few yet: it has the best rule, but guardrails would stop it (dilution).";
         assert!(stopped.contains(expected), "{place}: {stopped}");
     }
     assert!(said("few", "WARNING", 0.01, "many").contains("Take few"), "a warning stops nothing");

@@ -68,8 +68,12 @@ fn no_adapter_is_a_result_too() {
 fn a_server_without_a_display_is_no_error() {
     let dir = Dir::new();
     let mut command = dir.command(&["devices"]);
-    ["XDG_RUNTIME_DIR", "WAYLAND_DISPLAY", "DISPLAY"].iter().for_each(|name| _ = command.env_remove(name));
+    for name in
+        ["XDG_RUNTIME_DIR", "WAYLAND_DISPLAY", "DISPLAY", "NODEVICE_SELECT", "DRI_PRIME", "MESA_VK_DEVICE_SELECT"]
+    {
+        command.env_remove(name);
+    }
     let ran = finish(&mut command);
     ran.ok();
-    assert_eq!(ran.stderr, "");
+    assert!(!ran.stderr.contains("error:"), "{}", ran.stderr);
 }

@@ -19,12 +19,11 @@ function sentences() {
     const base = analysis.baseline;
     const { choice } = analysis;
     if (choice) {
-      // A place is a run's or a condition's path.
-      const against = kindsOf(stops.filter(({ place }) => place.split("/").includes(choice.condition)));
+      const against = kindsOf(stops.filter(({ place }) => concerns(place, choice.condition)));
       said.push(el("p", { class: "lead" }, choice.condition === base
         ? ["No condition is better than the baseline ", named(conditionNamed(base)), " by the rule that was fixed beforehand", against.length ? `, and guardrails would stop that one (${listed(against)}).` : "."]
         : against.length
-          ? ["Take none of these yet: ", named(conditionNamed(choice.condition)), " has the ", choice.rule, `, but guardrails would stop it (${listed(against)}).`]
+          ? ["Do not take ", named(conditionNamed(choice.condition)), " yet: it has the ", choice.rule, `, but guardrails would stop it (${listed(against)}).`]
           : ["Take ", named(conditionNamed(choice.condition)), ": it has the ", choice.rule, "."]));
       said.push(el("p", {}, `On bundles that did not take part in the choice it keeps ${percent(choice.headline.retention)} [${fixed(100 * choice.retention_ci95.low, 1)}, ${fixed(100 * choice.retention_ci95.high, 1)}] of the known hard cases (the baseline ${percent(choice.baseline.retention)}) and handles ${percent(choice.headline.generalisation)} [${fixed(100 * choice.generalisation_ci95.low, 1)}, ${fixed(100 * choice.generalisation_ci95.high, 1)}] of the new ones (the baseline ${percent(choice.baseline.generalisation)}); intervals at ${levelOf(choice.retention_ci95)}.`));
       const chosen = analysis.conditions.find((c) => c.name === choice.condition);
@@ -52,6 +51,13 @@ function sentences() {
   const left = report.sections.filter((s) => s.missing);
   if (left.length) said.push(el("h3", {}, "Not shown"), el("ul", { class: "tight" }, left.map((s) => el("li", {}, `${TABS[s.kind]}: ${s.missing.reason}. `, el("span", { class: "quiet" }, s.missing.advice)))));
   return said;
+}
+
+// Whether a place, a path below the results folder, is a condition, one of its runs, or a folder around one.
+function concerns(place, condition) {
+  if (place === condition) return true;
+  const own = report.runs.filter((run) => report.conditions[run.condition].name === condition);
+  return place !== "" && own.some((run) => run.place === place || run.place.startsWith(`${place}/`));
 }
 
 function kindsOf(findings) {

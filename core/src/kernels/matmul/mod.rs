@@ -26,8 +26,8 @@ pub use weights::{Inputs, Weights};
 /// Rows of the right-hand side that are packed and multiplied together, at most: a panel of them stays near the core.
 const SPAN: usize = 256;
 
-/// Numbers that stay near a core by themselves. Where more are packed in one memory, the next panel is fetched while one is
-/// multiplied with; where fewer are, that would only take time.
+/// Numbers that stay near a core by themselves. Where more lie in one memory, from a right-hand side on, the next panel is
+/// fetched while one is multiplied with; where fewer do, that would only take time.
 const NEAR: usize = 1 << 18;
 
 /// Lines of a panel that go through a tile between two looks at how many are left.

@@ -56,7 +56,9 @@ pub(super) fn input(args: &Args, ctx: &Context) -> CliResult<Input> {
         Ok((analysis, cliffs)) => (Ok(analysis), cliffs),
         Err(why) => (Err(why), Vec::new()),
     };
-    let places: Vec<String> = found.runs.iter().map(|r| r.place.clone()).collect();
+    // A checkpoint of a run is below the run, which is what guardrails name.
+    let above = found.runs.iter().filter_map(|r| r.place.rsplit_once('/')).map(|(above, _)| above.to_owned());
+    let places: Vec<String> = found.runs.iter().map(|r| r.place.clone()).chain(above).collect();
     let (mut findings, not_run) = judged::findings(dir, found.view, &places, ctx);
     if let Ok(analysis) = &analysis {
         // The sweep's own, over all of its trials, in the place of what was found folder by folder.
