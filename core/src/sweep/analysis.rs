@@ -273,7 +273,9 @@ fn choose(results: &Results, base: usize, settings: &Settings) -> Option<Choice>
 fn warnings(results: &Results, conditions: &[ConditionAnalysis]) -> Vec<String> {
     let mut warnings = Vec::new();
     let seeds = results.seeds.len();
-    if seeds < FEW_SEEDS {
+    if seeds == 1 {
+        warnings.push("one seed: how much seeds differ is not known, and intervals are too narrow".to_owned());
+    } else if seeds < FEW_SEEDS {
         warnings.push(format!("{seeds} seeds: their spread is hardly known, and intervals are too narrow"));
     }
     if !results.left_out.is_empty() {
