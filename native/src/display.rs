@@ -1,7 +1,6 @@
 //! No word about a display where there is none.
 
 /// Variables by which a display is found, or with which somebody has told Mesa's layer what to do.
-#[cfg(target_os = "linux")]
 const SPOKEN: [&str; 7] = [
     "DISPLAY",
     "WAYLAND_DISPLAY",
@@ -17,19 +16,11 @@ const SPOKEN: [&str; 7] = [
 ///
 /// # Safety
 /// No other thread may run yet: it could be reading the environment.
-#[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "to set a variable has no safe form")]
 pub unsafe fn ask_for_none() {
-    if SPOKEN.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())) {
+    let unspoken = || SPOKEN.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()));
+    if cfg!(target_os = "linux") && unspoken() {
         // SAFETY: the caller's promise.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
-
-/// Elsewhere nobody asks.
-///
-/// # Safety
-/// As on Linux.
-#[cfg(not(target_os = "linux"))]
-#[expect(unsafe_code, reason = "as on Linux")]
-pub unsafe fn ask_for_none() {}

@@ -1,5 +1,6 @@
 //! Chromium through chromedriver: the few WebDriver commands that the test needs, over plain HTTP on loopback.
 
+use ct_codecs::{Base64, Decoder as _};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -240,18 +241,8 @@ impl Drop for Browser {
     }
 }
 
-fn decode_base64(text: &str) -> Vec<u8> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bits, mut count) = (0u32, 0);
-    let mut bytes = Vec::new();
-    for value in text.bytes().filter_map(|byte| ALPHABET.iter().position(|letter| *letter == byte)) {
-        (bits, count) = (bits << 6 | value as u32, count + 6);
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    bytes
+pub(crate) fn decode_base64(text: &str) -> Vec<u8> {
+    Base64::decode_to_vec(text, None).expect("base64")
 }
 
 #[test]

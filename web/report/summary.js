@@ -20,11 +20,10 @@ function sentences() {
     const { choice } = analysis;
     if (choice) {
       const against = kindsOf(stops.filter(({ place }) => concerns(place, choice.condition)));
+      const spoken = (link, it) => against.length ? `, ${link} guardrails would stop ${it} (${listed(against)}).` : ".";
       said.push(el("p", { class: "lead" }, choice.condition === base
-        ? ["No condition is better than the baseline ", named(conditionNamed(base)), " by the rule that was fixed beforehand", against.length ? `, and guardrails would stop that one (${listed(against)}).` : "."]
-        : against.length
-          ? ["Do not take ", named(conditionNamed(choice.condition)), " yet: it has the ", choice.rule, `, but guardrails would stop it (${listed(against)}).`]
-          : ["Take ", named(conditionNamed(choice.condition)), ": it has the ", choice.rule, "."]));
+        ? ["No condition is better than the baseline ", named(conditionNamed(base)), " by the rule that was fixed beforehand", spoken("and", "that one")]
+        : [against.length ? "Do not take " : "Take ", named(conditionNamed(choice.condition)), against.length ? " yet" : "", ": it has the ", choice.rule, spoken("but", "it")]));
       said.push(el("p", {}, `On bundles that did not take part in the choice it keeps ${percent(choice.headline.retention)} [${fixed(100 * choice.retention_ci95.low, 1)}, ${fixed(100 * choice.retention_ci95.high, 1)}] of the known hard cases (the baseline ${percent(choice.baseline.retention)}) and handles ${percent(choice.headline.generalisation)} [${fixed(100 * choice.generalisation_ci95.low, 1)}, ${fixed(100 * choice.generalisation_ci95.high, 1)}] of the new ones (the baseline ${percent(choice.baseline.generalisation)}); intervals at ${levelOf(choice.retention_ci95)}.`));
       const chosen = analysis.conditions.find((c) => c.name === choice.condition);
       const gain = chosen?.generalisation_change;

@@ -214,20 +214,20 @@ fn text(rows: &[Row], chance: f64, args: &Args) -> String {
     }));
     let mut out = table::aligned(&cells);
     out.push('\n');
+    let guessing = format!("gives {:.1} %", chance * 100.0);
     for (word, meaning) in [
-        ("legacy", "bundles in the pool of known killers".to_owned()),
-        ("looks", "how often training is expected to see each of them".to_owned()),
-        ("guardrail", "G1 is dilution; the demo went on without it, to show its price".to_owned()),
+        ("legacy: ", "bundles in the pool of known killers"),
+        ("looks: ", "how often training is expected to see each of them"),
+        ("guardrail: ", "G1 is dilution; the demo went on without it, to show its price"),
         (
-            "kept",
+            "kept: ",
             "percent of the frozen eval's bundles whose positive beats every negative, with the 95 % Wilson interval; \
-                  tier3 are its hardest bundles"
-                .to_owned(),
+             tier3 are its hardest bundles",
         ),
-        ("new", "the same of the organic holdout".to_owned()),
-        ("guessing", format!("gives {:.1} %", chance * 100.0)),
+        ("new: ", "the same of the organic holdout"),
+        ("guessing: ", &guessing),
     ] {
-        out += &table::wrapped(&format!("{word}: "), 11, &meaning);
+        out += &table::wrapped(word, 11, meaning);
     }
     let dir = args.output_dir.display();
     let _ = write!(
