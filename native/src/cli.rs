@@ -14,7 +14,7 @@ Exit status: 0 success, 1 other error, 2 usage or configuration, 3 faults in dat
 6 stopped by a guardrail or a FAIL verdict, 7 INCONCLUSIVE verdict, 75 stopped by SIGTERM or SIGUSR1 after saving, \
 130 interrupted.
 
-Environment: CRUCIBLE_CONFIG, CRUCIBLE_DEVICE, CRUCIBLE_CACHE_DIR, NO_COLOR.";
+Environment: CRUCIBLE_CONFIG, CRUCIBLE_DEVICE, CRUCIBLE_WEBHOOK, CRUCIBLE_CACHE_DIR, NO_COLOR.";
 
 /// Train embedding models on hard cases, and see which ones they keep.
 #[derive(Debug, Parser)]

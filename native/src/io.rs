@@ -77,6 +77,22 @@ impl HashedFile {
     }
 }
 
+/// The SHA-256 of a file's bytes as they lie on the disk.
+///
+/// # Errors
+/// As [`open`].
+pub fn sha256(path: &Path) -> CliResult<[u8; 32]> {
+    let (mut file, mut hash, mut buffer) = (open_raw(path)?, Sha256::new(), vec![0; BUFFER_BYTES]);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(count) => hash.update(&buffer[..count]),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(CliError::io("read", path, &e)),
+        }
+    }
+}
+
 /// Feeds a hash with what is read.
 struct Hashing {
     file: File,

@@ -14,7 +14,7 @@ use crate::vectors::Source;
 use crate::{device, guards, io, output, tracking, webhook};
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::GpuBackend;
-use crucible_core::config::{self, Config, ModelKind, Precision};
+use crucible_core::config::{self, Config, ModelKind, Precision, decides};
 use crucible_core::curriculum::exposure::{self, CellExposure, RunExposures};
 use crucible_core::curriculum::{CELL_NAMES, CELLS};
 use crucible_core::data::{BundleSet, content_hash, hex};
@@ -78,7 +78,11 @@ impl Inputs {
         };
         let corpus =
             Corpus::build(&tokenizer, &set.events, config.model.span_window, config.model.max_tokens).map_err(data)?;
-        let content = content_hash(&set);
+        let mut content = content_hash(&set);
+        if config.model.tokenizer_file.is_some() {
+            let text = tokenizer.to_json().map_err(data)?;
+            content = format!("{content} {}", hex(&Sha256::digest(text.as_bytes())));
+        }
         Ok(Self { set, tokenizer: Some(tokenizer), corpus, content })
     }
 
@@ -94,16 +98,10 @@ impl Inputs {
         Ok(Self { corpus, set, tokenizer: None, content })
     }
 
-    /// What a resume state must belong to: settings that decide numbers, data, seed, program.
+    /// What a resume state must belong to: settings that decide numbers, contents of the inputs, seed, program.
     fn run_id(&self, config: &Config, seed: u64) -> String {
-        let mut decides = config.clone();
-        decides.experiment.output_dir = None;
-        decides.experiment.checkpoint_every = 0;
-        decides.experiment.seeds.clear();
-        decides.device = config::Device::default();
-        decides.guardrails.webhook = None;
-        decides.tracking = config::Tracking::default();
-        let text = format!("{}\n{}\n{seed}\n{}", config::to_yaml(&decides), self.content, env!("CARGO_PKG_VERSION"));
+        let (settings, content) = (decides::deciding(config), &self.content);
+        let text = format!("{settings}{content}\n{seed}\n{}", env!("CARGO_PKG_VERSION"));
         hex(&Sha256::digest(text.as_bytes()))
     }
 }
@@ -299,10 +297,8 @@ pub fn run_seed_on(
         tracking::forget(dir)?;
     }
     WRITTEN.iter().try_for_each(|name| output::remove_leftovers(&dir.join(name)))?;
-    let mut own = seen_from(config, dir);
+    let mut own = decides::without_secrets(&seen_from(config, dir));
     own.experiment.seeds = vec![seed];
-    // Its address may hold a secret, and decides nothing of the run.
-    own.guardrails.webhook = None;
     own.tracking = config::Tracking::default();
     output::write_file(&dir.join("config.yaml"), config::to_yaml(&own).as_bytes())?;
     if let Some(tracked) = tracked {

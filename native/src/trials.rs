@@ -13,7 +13,7 @@ use crate::tracking::journal::Status;
 use crate::tracking::{self, Server};
 use crate::training::{self, CHECKPOINT, Inputs, Span};
 use crate::{device, io, lock, output};
-use crucible_core::config::Config;
+use crucible_core::config::{Config, decides};
 use crucible_core::data::read_bundles;
 use crucible_core::eval::{SEED, VERSION};
 use crucible_core::guardrails::Finding;
@@ -109,6 +109,7 @@ pub fn read(path: &Path) -> CliResult<Vec<Trial>> {
 /// Runs trials of one plan. Threads may share it.
 pub struct Runner<'a> {
     root: &'a Path,
+    caller: &'a Config,
     stop: &'a Stop,
     ctx: &'a Context,
     inputs: Mutex<Vec<(String, Arc<Inputs>)>>,
@@ -118,10 +119,26 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// Of the plan in `root`; what trials track is sent to `server`, if there is one.
+    /// Of the plan in `root`. Secrets come from the configuration of the caller, never from the plan; what trials track is
+    /// sent to `server`, if there is one.
     #[must_use]
-    pub fn new(root: &'a Path, server: Option<Arc<Server>>, stop: &'a Stop, ctx: &'a Context) -> Self {
-        Self { root, stop, ctx, inputs: Mutex::default(), evals: Mutex::default(), found: Mutex::default(), server }
+    pub fn new(
+        root: &'a Path,
+        caller: &'a Config,
+        server: Option<Arc<Server>>,
+        stop: &'a Stop,
+        ctx: &'a Context,
+    ) -> Self {
+        Self {
+            root,
+            caller,
+            stop,
+            ctx,
+            inputs: Mutex::default(),
+            evals: Mutex::default(),
+            found: Mutex::default(),
+            server,
+        }
     }
 
     /// Runs a trial to its end, from wherever it is. `said` hears what it is at.
@@ -136,8 +153,9 @@ impl<'a> Runner<'a> {
                 .advise("wait for it, or end it")
         })?;
         let path = dir.join(ERROR);
+        let failed_before = failed_untrained(&dir);
         output::remove_file(&path)?;
-        let ended = self.run_locked(trial, &dir, said);
+        let ended = self.run_locked(trial, &dir, failed_before, said);
         if let Err(error) = &ended {
             let failure = Failure {
                 exit_status: error.exit.code(),
@@ -151,7 +169,7 @@ impl<'a> Runner<'a> {
         ended
     }
 
-    fn run_locked(&self, trial: &Trial, dir: &Path, said: &dyn Fn(&str)) -> CliResult<Ended> {
+    fn run_locked(&self, trial: &Trial, dir: &Path, failed_before: bool, said: &dyn Fn(&str)) -> CliResult<Ended> {
         let identity = trial.identity();
         let record = |finished| Record {
             condition: trial.condition.clone(),
@@ -162,7 +180,7 @@ impl<'a> Runner<'a> {
         };
         let record_path = dir.join(RECORD);
         match read_record(dir)? {
-            Some(there) if there.identity != identity => {
+            Some(there) if there.identity != identity && !failed_before => {
                 let message = format!("{} holds a trial of other settings", dir.display());
                 return Err(CliError::usage(message).advise("choose another --output-dir, or remove that folder"));
             }
@@ -187,7 +205,7 @@ impl<'a> Runner<'a> {
 
     /// Trains and evaluates what is not there yet.
     fn go_on(&self, trial: &Trial, dir: &Path, tracked: &tracking::Run, said: &dyn Fn(&str)) -> CliResult<Ended> {
-        let config = &trial.config;
+        let config = &decides::with_secrets_of(&trial.config, self.caller);
         let inputs = self.inputs(config)?;
         let mut checked = false;
         for evaluation in trial.evaluations() {
@@ -331,6 +349,11 @@ pub fn state(root: &Path, trial: &Trial) -> CliResult<State> {
     }
     let step = last_step(&dir.join("metrics.jsonl"));
     Ok(if lock::take(&dir.join(LOCK))?.is_none() { State::Running { step } } else { State::Stopped { step } })
+}
+
+/// Whether a trial ended with an error before it trained anything: its data may have been mended since.
+pub(crate) fn failed_untrained(dir: &Path) -> bool {
+    dir.join(ERROR).is_file() && !dir.join("metrics.jsonl").exists() && !dir.join(CHECKPOINT).exists()
 }
 
 fn last_step(metrics: &Path) -> u64 {

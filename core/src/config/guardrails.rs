@@ -59,7 +59,8 @@ pub struct Guardrails {
     #[schemars(range(min = 0.0))]
     pub min_effective_rank: f64,
     /// Findings from CRITICAL up are posted here as JSON: an `http://` or `https://` address. Not written into runs' own
-    /// configurations.
+    /// configurations, nor into a sweep's plan: `crucible trial run` takes it from the variable `CRUCIBLE_WEBHOOK` or
+    /// from the `crucible.yaml` of the folder that it runs in.
     pub webhook: Option<String>,
 }
 

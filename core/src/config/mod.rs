@@ -5,6 +5,7 @@
 //! flags, and remembers where each value came from.
 
 mod check;
+pub mod decides;
 mod fault;
 mod guardrails;
 mod nearest;
@@ -22,7 +23,7 @@ pub use guardrails::Guardrails;
 pub use nearest::nearest;
 pub use provenance::{Leaf, Origin};
 pub use reference::reference;
-pub use resolve::{Override, Resolved, Sources, resolve};
+pub use resolve::{Override, Resolved, Sources, check_values, resolve};
 pub use schema::{Place, schema};
 pub use tree::MAX_CONFIG_BYTES;
 pub use validate::{SUM_TOLERANCE, is_device, ratio_spec};

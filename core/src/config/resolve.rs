@@ -27,7 +27,7 @@ const PATH_KEYS: [[&str; 2]; 8] = [
 ];
 
 /// Variables that set a key by themselves.
-const ENVIRONMENT: [(&str, &str); 1] = [("CRUCIBLE_DEVICE", "device.type")];
+const ENVIRONMENT: [(&str, &str); 2] = [("CRUCIBLE_DEVICE", "device.type"), ("CRUCIBLE_WEBHOOK", "guardrails.webhook")];
 
 /// A value from the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,25 @@ pub fn resolve(sources: Sources<'_>) -> Result<Resolved, ConfigFaults> {
     }
     let warnings = warnings.into_iter().map(locate).collect();
     Ok(Resolved { leaves: leaves(&config, &tree), config, files, warnings })
+}
+
+/// Checks values that did not come through [`resolve`], such as those of a sweep's plan, by the same rules.
+///
+/// # Errors
+/// All their faults; they name keys and no places.
+pub fn check_values(config: &Config) -> Result<(), ConfigFaults> {
+    let nowhere = |mut faults: ConfigFaults| {
+        faults.faults.iter_mut().for_each(|fault| fault.origin = None);
+        faults
+    };
+    let mut tree = Node::of_json(serde_json::to_value(config).unwrap_or_default());
+    let config = typed(&mut tree).map_err(nowhere)?;
+    let mut faults = ConfigFaults::default();
+    for finding in validate::validate(&config).0 {
+        let validate::Finding { field, message, advice, .. } = finding;
+        faults.push(ConfigFault { origin: None, field: Some(field), message, advice });
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 /// Checks the tree against the schema and fills the typed sections.

@@ -51,6 +51,21 @@ impl Node {
         Self { value, origin, raw: None }
     }
 
+    /// Values that come from no text.
+    pub(super) fn of_json(value: serde_json::Value) -> Self {
+        use serde_json::Value;
+        let entry = |(key, value)| Entry { key, key_origin: Origin::Default, node: Self::of_json(value) };
+        let value = match value {
+            Value::Null => NodeValue::Null,
+            Value::Bool(b) => NodeValue::Bool(b),
+            Value::Number(n) => NodeValue::Number(n),
+            Value::String(t) => NodeValue::Text(t),
+            Value::Array(items) => NodeValue::List(items.into_iter().map(Self::of_json).collect()),
+            Value::Object(map) => NodeValue::Map(map.into_iter().map(entry).collect()),
+        };
+        Self::new(value, Origin::Default)
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             NodeValue::Map(entries) => entries.iter().find(|e| e.key == key).map(|e| &e.node),

@@ -4,6 +4,7 @@ use super::build::{RunInput, shorten};
 use super::columns::MARGIN_STEP;
 use super::document::{Condition, EvalItems, Missing, Report, Section, SectionKind, Setting};
 use super::texts::MAX_TEXT_CHARS;
+use crate::config::decides::{self, Role};
 use crate::sweep::Kind;
 use serde_json::Value;
 
@@ -62,7 +63,7 @@ pub(super) fn conditions(runs: &[RunInput], names: &[String]) -> Vec<Condition> 
                 leaves(&value, String::new(), &mut settings);
             }
             // Seeds are those of the runs, not of the condition.
-            settings.retain(|s: &Setting| s.key != "experiment.seeds" && s.key != "guardrails.webhook");
+            settings.retain(|s: &Setting| s.key != "experiment.seeds" && decides::role(&s.key) != Role::Secret);
             Condition {
                 name: name.clone(),
                 step: first.and_then(|r| r.step),

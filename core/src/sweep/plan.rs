@@ -1,17 +1,19 @@
 //! Trials: what is trained, under which name, where it goes, and at which steps it is evaluated.
 
-use crate::config::{Config, ratio_spec};
+use crate::config::{Config, decides, ratio_spec};
 use crate::data::hex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
-use std::io::BufRead;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, Read};
 
 /// The most trials of a plan.
 const MAX_TRIALS: usize = 100_000;
 /// The longest line of a plan.
 const MAX_LINE: usize = 1 << 20;
+/// The longest plan, unpacked.
+const MAX_PLAN: usize = 512 << 20;
 
 /// What differs between conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,7 +82,10 @@ pub struct Trial {
     pub dir: String,
     /// Steps at which the run is evaluated before its last; ascending.
     pub steps: Vec<u64>,
-    /// All settings; paths are absolute.
+    /// SHA-256 of the input files as they were when the plan was written, by the keys that name them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
+    /// All settings but secrets; paths are absolute.
     pub config: Config,
 }
 
@@ -112,13 +117,18 @@ impl Trial {
     }
 
     /// What decides its results, as a hash: a run under another one is another run.
+    ///
+    /// An input counts by its content; one whose hash is not known counts by its path.
     #[must_use]
     pub fn identity(&self) -> String {
-        let mut decides = self.clone();
-        decides.index = 0;
-        decides.config.device = crate::config::Device::default();
-        decides.config.tracking = crate::config::Tracking::default();
-        hex(&Sha256::digest(serde_json::to_vec(&decides).unwrap_or_default()))
+        let inputs = decides::inputs(&self.config).into_iter().map(|(key, path)| {
+            let content = self.inputs.get(&key).cloned().unwrap_or(path);
+            (key, content)
+        });
+        let inputs: BTreeMap<String, String> = inputs.collect();
+        let place = (self.kind, &self.condition, self.seed, &self.dir, &self.steps, inputs);
+        let text = serde_json::to_string(&place).unwrap_or_default() + "\n" + &decides::deciding(&self.config);
+        hex(&Sha256::digest(text.as_bytes()))
     }
 }
 
@@ -188,7 +198,7 @@ pub fn plan(config: &Config, conditions: &Conditions, seeds: &[u64]) -> Result<V
     let mut trials = Vec::new();
     for (condition, config) in settings {
         for &seed in seeds {
-            let mut config = config.clone();
+            let mut config = decides::without_secrets(&config);
             config.experiment.seeds = vec![seed];
             config.experiment.eval_every = 0;
             // A run lies where the plan says.
@@ -201,6 +211,7 @@ pub fn plan(config: &Config, conditions: &Conditions, seeds: &[u64]) -> Result<V
                 condition: condition.clone(),
                 seed,
                 steps: steps.clone(),
+                inputs: BTreeMap::new(),
                 config,
             });
         }
@@ -208,30 +219,58 @@ pub fn plan(config: &Config, conditions: &Conditions, seeds: &[u64]) -> Result<V
     Ok(trials)
 }
 
-/// Reads a plan, as it is written: one trial a line.
+/// Reads a plan, as it is written: one trial a line. No more of a line is held in memory than a plan's line may have.
 ///
 /// # Errors
-/// The first line that is no trial, or not in its place; a folder that leads out of the plan's.
-pub fn read_plan(reader: impl BufRead) -> Result<Vec<Trial>, PlanError> {
-    let mut trials = Vec::new();
-    for (number, line) in reader.lines().enumerate() {
-        let fault = |message: String| PlanError::Line { line: number + 1, message };
-        let line = line.map_err(|e| fault(e.to_string()))?;
-        if line.len() > MAX_LINE || number >= MAX_TRIALS {
-            return Err(fault(format!("a plan has at most {MAX_TRIALS} lines of {MAX_LINE} bytes")));
+/// The first line that is no trial, or not in its place; a folder that leads out of the plan's, or is there twice.
+pub fn read_plan(mut reader: impl BufRead) -> Result<Vec<Trial>, PlanError> {
+    let (mut trials, mut folders) = (Vec::new(), BTreeSet::new());
+    let (mut line, mut number, mut total) = (Vec::new(), 0, 0);
+    loop {
+        line.clear();
+        number += 1;
+        let fault = |message: String| PlanError::Line { line: number, message };
+        let mut limited = reader.by_ref().take(MAX_LINE as u64 + 1);
+        if limited.read_until(b'\n', &mut line).map_err(|e| fault(e.to_string()))? == 0 {
+            return Ok(trials);
         }
-        if line.trim().is_empty() {
+        total += line.len();
+        if line.len() > MAX_LINE || number > MAX_TRIALS || total > MAX_PLAN {
+            let message = format!("a plan has at most {MAX_TRIALS} lines of {MAX_LINE} bytes, {MAX_PLAN} bytes in all");
+            return Err(fault(message));
+        }
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let trial: Trial = serde_json::from_str(&line).map_err(|e| fault(format!("no trial: {e}")))?;
-        if trial.index != trials.len() {
-            return Err(fault(format!("index {} where {} should be", trial.index, trials.len())));
-        }
-        let inside = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':']);
-        if !trial.dir.split('/').all(inside) {
-            return Err(fault(format!("dir `{}` leads out of the plan's folder", trial.dir)));
+        let trial: Trial = serde_json::from_slice(&line).map_err(|e| fault(format!("no trial: {e}")))?;
+        sound(&trial, trials.len()).map_err(fault)?;
+        // Some file systems don't tell cases apart.
+        if !folders.insert(trial.dir.to_lowercase()) {
+            return Err(fault(format!("dir `{}` is that of an earlier trial, too", trial.dir)));
         }
         trials.push(trial);
     }
-    Ok(trials)
+}
+
+/// What can be seen of a trial without its settings.
+fn sound(trial: &Trial, place: usize) -> Result<(), String> {
+    if trial.index != place {
+        return Err(format!("index {} where {place} should be", trial.index));
+    }
+    let inside = |part: &str| {
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && !part.contains(['\\', ':'])
+            && !part.contains(char::is_control)
+    };
+    if !trial.dir.split('/').all(inside) {
+        return Err(format!("dir `{}` leads out of the plan's folder", trial.dir));
+    }
+    let last = trial.config.training.steps;
+    let ascending = trial.steps.windows(2).all(|pair| pair[0] < pair[1]);
+    if !ascending || trial.steps.first() == Some(&0) || trial.steps.last().is_some_and(|step| *step >= last) {
+        return Err(format!("steps must rise, from 1 on, and end below the run's last one ({last})"));
+    }
+    Ok(())
 }

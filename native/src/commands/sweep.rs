@@ -18,8 +18,9 @@ use crate::{io, output};
 pub(super) use tracked::server;
 
 use args::{Ablation, Common, Executor, Ratio, StatusArgs, Steps};
+use crucible_core::config::{Config, decides};
 use crucible_core::curriculum::exposure;
-use crucible_core::data::read_bundles;
+use crucible_core::data::{hex, read_bundles};
 use crucible_core::sweep::{Trial, plan};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -92,6 +93,8 @@ pub fn run(action: &Action, ctx: &Context) -> CliResult<Exit> {
 struct Planned {
     trials: Vec<Trial>,
     root: std::path::PathBuf,
+    /// The configuration of whoever runs the sweep. A plan holds no secrets: trials get them from here.
+    caller: Config,
 }
 
 fn write_plan(planned: &Planned, ctx: &Context) -> CliResult<Exit> {
@@ -112,7 +115,12 @@ fn save_plan(planned: &Planned) -> CliResult<std::path::PathBuf> {
     let path = planned.root.join(PLAN);
     output::remove_leftovers(&path)?;
     if path.exists() {
-        let known = |old: &Trial| planned.trials.iter().any(|t| t.dir == old.dir && t.identity() == old.identity());
+        let known = |old: &Trial| {
+            let new = planned.trials.iter().find(|t| t.dir == old.dir);
+            new.is_some_and(|new| {
+                new.identity() == old.identity() || trials::failed_untrained(&planned.root.join(&old.dir))
+            })
+        };
         if let Some(other) = trials::read(&path)?.iter().find(|old| !known(old)) {
             let message = format!("{} is the plan of another sweep: {} is not in this one", path.display(), other.dir);
             return Err(CliError::usage(message).advise("choose another --output-dir, or give the same settings"));
@@ -235,13 +243,29 @@ fn status(root: &Path, ctx: &Context) -> CliResult<Exit> {
     Ok(Exit::Success)
 }
 
-fn planned(
-    config: &crucible_core::config::Config,
-    conditions: &crucible_core::sweep::Conditions,
-    common: &Common,
-) -> CliResult<Planned> {
+fn planned(config: &Config, conditions: &crucible_core::sweep::Conditions, common: &Common) -> CliResult<Planned> {
     let seeds = common.seeds(config);
     let root = common.root(config)?;
-    let trials = plan(config, conditions, &seeds).map_err(|e| CliError::usage(e.to_string()))?;
-    Ok(Planned { trials, root })
+    let mut trials = plan(config, conditions, &seeds).map_err(|e| CliError::usage(e.to_string()))?;
+    hash_inputs(&mut trials)?;
+    Ok(Planned { trials, root, caller: config.clone() })
+}
+
+/// Notes what the input files of trials hold. One that is not there is left to whoever reads it.
+fn hash_inputs(trials: &mut [Trial]) -> CliResult<()> {
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    for trial in trials {
+        for (key, path) in decides::inputs(&trial.config) {
+            if !Path::new(&path).is_file() {
+                continue;
+            }
+            let hash = match known.get(&path) {
+                Some(hash) => hash.clone(),
+                None => hex(&io::sha256(Path::new(&path))?),
+            };
+            known.insert(path, hash.clone());
+            trial.inputs.insert(key, hash);
+        }
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::trials::{self, Ended, Runner};
+use crucible_core::config::Config;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +29,14 @@ pub struct Args {
     pub index: usize,
 }
 
+/// The configuration of this machine, for what a plan never holds: secrets. Trials run without them, too.
+fn caller(ctx: &Context) -> Config {
+    ctx.config().unwrap_or_else(|error| {
+        ctx.reporter.warn(format!("no webhook is told, since the configuration of this folder can't be used: {error}"));
+        Config::default()
+    })
+}
+
 /// Runs it.
 ///
 /// # Errors
@@ -44,8 +53,9 @@ pub fn run(action: &Action, ctx: &Context) -> CliResult<Exit> {
     let root = args.plan.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let named = format!("{} seed {}", trial.condition, trial.seed);
     let server = sweep::server(&trial.config, ctx)?.map(Arc::new);
-    let ended =
-        Runner::new(root, server, &stop, ctx).run(&trial, &|what| ctx.reporter.note(format!("{named}: {what}")))?;
+    let caller = caller(ctx);
+    let ended = Runner::new(root, &caller, server, &stop, ctx)
+        .run(&trial, &|what| ctx.reporter.note(format!("{named}: {what}")))?;
     let dir = root.join(&trial.dir);
     let state = match ended {
         Ended::Finished => "finished",

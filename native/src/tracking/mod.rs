@@ -17,7 +17,7 @@ pub use server::{Failure, Server, URI};
 use crate::error::CliResult;
 use crate::output;
 use crate::progress::Reporter;
-use crucible_core::config::{Config, Tracking};
+use crucible_core::config::{Config, Tracking, decides};
 use crucible_core::curriculum::CELL_NAMES;
 use crucible_core::eval::{Scoreboard, Summary};
 use crucible_core::sweep::Truth;
@@ -250,11 +250,8 @@ pub fn params(config: &Config) -> BTreeMap<String, String> {
             _ => drop(out.insert(key.to_owned(), value.to_string())),
         }
     }
-    let mut config = config.clone();
-    // Its address may hold a secret.
-    config.guardrails.webhook = None;
     let mut out = BTreeMap::new();
-    let mut value = serde_json::to_value(&config).unwrap_or_default();
+    let mut value = serde_json::to_value(decides::without_secrets(config)).unwrap_or_default();
     if let Some(sections) = value.as_object_mut() {
         sections.remove("tracking");
         sections.remove("sweep");

@@ -10,7 +10,7 @@ use crate::signals::Stop;
 use crate::training::{self, CHECKPOINT, Inputs};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::capsule::{FileKind, Metadata, Report};
-use crucible_core::config::Config;
+use crucible_core::config::{Config, decides};
 use crucible_core::data::{BundleSet, content_hash, hex};
 use crucible_core::encoder::Checkpoint;
 use std::path::Path;
@@ -75,7 +75,7 @@ pub(super) fn rerun(
     // Its eval sets are elsewhere, and training does not feel them.
     config.experiment.eval_every = 0;
     // Whoever packed it has no say in whom this machine tells of the run.
-    config.guardrails.webhook = None;
+    config = decides::without_secrets(&config);
     config.tracking = Default::default();
     let inputs = Inputs::prepare(set, &config)?;
     // Where it lay is part of the checkpoint.

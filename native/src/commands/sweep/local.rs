@@ -33,7 +33,7 @@ pub(super) fn run(
     ctx: &Context,
 ) -> CliResult<Done> {
     let quiet = ctx.within();
-    let runner = Runner::new(&planned.root, server, stop, &quiet);
+    let runner = Runner::new(&planned.root, &planned.caller, server, stop, &quiet);
     let rows = Rows::new(planned, ctx);
     let workers = common.parallel.get().min(planned.trials.len());
     let threads = (rayon::current_num_threads() / workers).max(1);
