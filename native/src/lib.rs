@@ -29,6 +29,7 @@ pub mod overrides;
 pub mod parquet_file;
 pub mod progress;
 pub mod reference;
+pub mod replace;
 pub mod scoreboards;
 pub mod signals;
 pub mod table;

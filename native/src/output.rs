@@ -126,27 +126,6 @@ pub fn remove_leftovers(path: &Path) -> CliResult<()> {
     Ok(())
 }
 
-/// Refuses an output (`flag`, at `path`) that is the same file as one of `taken`, each with what it is.
-///
-/// # Errors
-/// It is; with exit status 2.
-pub fn refuse_overwriting(flag: &str, path: &Path, taken: &[(&str, &Path)]) -> CliResult<()> {
-    // A file that is not there yet is known by its folder.
-    let whole = |path: &Path| {
-        let in_folder = || Some(std::fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?));
-        std::fs::canonicalize(path).ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
-    };
-    // `/dev/null` and the like may be named twice.
-    let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file());
-    match taken.iter().find(|(_, other)| !special && whole(other) == whole(path)) {
-        Some((what, _)) => {
-            let message = format!("{flag} {} would overwrite {what}", path.display());
-            Err(CliError::usage(message).advise("name another file"))
-        }
-        None => Ok(()),
-    }
-}
-
 /// A name beside `path`: `a/X.jsonl.gz` and `_items.jsonl` make `a/X_items.jsonl`.
 #[must_use]
 pub fn beside(path: &Path, end: &str) -> PathBuf {

@@ -36,7 +36,7 @@ pub use miner::{Batch, Cause, Miner, MinerError, Plan, Searched, Shard};
 pub use near::near_duplicates;
 pub use null::Null;
 pub use pools::Confuser;
-pub use review::{Reason, Suspect, suspects};
+pub use review::{Carried, QueueLine, Reason, Suspect, carry_over, read_queue, suspects};
 pub use settings::{Settings, SettingsError};
 pub use shingles::{Shingles, normalised};
 pub use stats::{Agreement, MiningStats, RunInfo, Seconds, Threshold, stats};

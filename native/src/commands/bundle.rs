@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output;
+use crate::replace::Replace;
 use crate::vectors::{Access, Origin, VectorArgs, Vectors};
 use crucible_core::bundles::{self, GenerateReport, PerSource, Settings, generate, split_events};
 use crucible_core::config::Guardrails;
@@ -50,6 +51,9 @@ pub struct Args {
     /// Seed of what is drawn
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// What stays together when events are held back.
@@ -91,14 +95,10 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     };
     settings.check().map_err(|e| CliError::usage(e.to_string()))?;
     let source = args.vectors.source();
-    let mut taken = [vec![("--events", args.events.as_path())], source.files()].concat();
-    output::refuse_overwriting("--output", &args.output, &taken)?;
-    output::check_writable(&args.output)?;
-    if let Some(holdout) = &args.holdout {
-        taken.push(("--output", &args.output));
-        output::refuse_overwriting("--holdout", holdout, &taken)?;
-        output::check_writable(holdout)?;
-    }
+    let inputs = [vec![("--events", args.events.as_path())], source.files()].concat();
+    let mut outputs = vec![("--output", args.output.as_path())];
+    outputs.extend(args.holdout.as_deref().map(|path| ("--holdout", path)));
+    args.replace.check(&outputs, &inputs)?;
     let events = events(&args.events)?;
     let make = |path, events: &[Event]| {
         let vectors = source.load(ctx.global.device.as_deref(), &args.events, events, Access::Memory)?;

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
+use crate::replace::Replace;
 use crate::signals::Stop;
 use crate::training::{self, Inputs, Summary};
 use crate::{output, table, trials};
@@ -30,7 +31,7 @@ const REPORT: &str = "report.html";
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where everything is written; files of an earlier demo are replaced
+    /// Where everything is written
     #[arg(long, value_name = "DIR", default_value = "crucible-demo")]
     pub output_dir: PathBuf,
     /// Optimiser steps of each run
@@ -39,6 +40,9 @@ pub struct Args {
     /// Seed of data, bundles and training
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// One row of the closing table.
@@ -66,6 +70,7 @@ struct Material {
 /// The output folder can't be written.
 pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let dir = &args.output_dir;
+    args.replace.check_folder(dir)?;
     output::create_folder(dir)?;
     let stop = Stop::listen()?;
     ctx.reporter.note("1/4 sample data → events → tiered bundles");
@@ -263,7 +268,7 @@ mod tests {
         let none = eval::Summary::default();
         let rows =
             [row("healthy", [wide.clone(), wide.clone(), wide]), row("diluted", [none.clone(), none.clone(), none])];
-        let args = Args { output_dir: "crucible-demo".into(), steps: 1, seed: 1 };
+        let args = Args { output_dir: "crucible-demo".into(), steps: 1, seed: 1, replace: Replace::default() };
         let text = text(&rows, 1.0 / 6.0, &args);
         let (own, commands) = text.split_once("Try next").expect("what to do next");
         assert!(own.contains("100 [0, 100]") && own.contains("1234.6") && own.contains("16.7 %"), "{own}");

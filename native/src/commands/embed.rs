@@ -7,6 +7,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
 use crate::parquet_file::{self, Column, Values, vectors};
+use crate::replace::Replace;
 use crate::vectors::ids_beside;
 use crucible_core::data::Event;
 use crucible_core::embeddings::{Embeddings, TENSOR, npy_header};
@@ -30,6 +31,9 @@ pub struct Args {
     /// X.npy or X.safetensors: unit vectors, one row an event; their ids go to X_ids.jsonl. X.parquet: both in one
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
     /// Says how long each part took
     #[arg(long, hide = true)]
     pub timings: bool,
@@ -51,14 +55,9 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let format = format_of(&args.output)?;
     // A Parquet file holds the ids too.
     let ids_path = (format != Format::Parquet).then(|| ids_beside(&args.output));
-    let mut taken: Vec<(&str, &Path)> = vec![("--checkpoint", &args.checkpoint), ("--events", &args.events)];
-    output::refuse_overwriting("--output", &args.output, &taken)?;
-    taken.push(("--output", &args.output));
-    output::check_writable(&args.output)?;
-    if let Some(ids_path) = &ids_path {
-        output::refuse_overwriting("the file of ids", ids_path, &taken)?;
-        output::check_writable(ids_path)?;
-    }
+    let mut outputs = vec![("--output", args.output.as_path())];
+    outputs.extend(ids_path.as_deref().map(|path| ("the file of ids", path)));
+    args.replace.check(&outputs, &[("--checkpoint", &args.checkpoint), ("--events", &args.events)])?;
 
     let clock = Instant::now();
     let (loaded, events) = rayon::join(|| Loaded::read(&args.checkpoint, &args.model), || events(&args.events));

@@ -9,8 +9,9 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
+use crate::replace::{Replace, refuse_overwriting};
 use crate::training::describe;
-use crate::{device, output, parquet_file, scoreboards, table, webhook};
+use crate::{device, parquet_file, scoreboards, table, webhook};
 use crucible_core::estimate::Interval;
 use crucible_core::eval::{
     self, BaselineComparison, Chance, ChanceLevel, Change, Item, REGRESSION_THRESHOLD, SEED, Scoreboard, Summary,
@@ -92,6 +93,9 @@ pub struct Args {
     /// Accepted for older scripts: this kind of model needs no batches
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub batch_size: Option<std::num::NonZeroUsize>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
     /// Says how long each part took
     #[arg(long, hide = true)]
     pub timings: bool,
@@ -219,20 +223,19 @@ fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
     taken.extend(baseline_items.as_deref().map(|path| ("the baseline's items", path)));
     taken.extend(args.organic_baseline.as_deref().map(|path| ("--organic-baseline", path)));
     taken.extend(args.organic_scoreboard.as_deref().map(|path| ("--organic-scoreboard", path)));
-    output::refuse_overwriting("--output", args.output(), &taken)?;
-    taken.push(("--output", args.output()));
-    output::refuse_overwriting("--items", items, &taken)?;
+    let outputs = [("--output", args.output()), ("--items", items)];
+    args.replace.check(&outputs, &taken)?;
     let plain = scoreboards::items_beside(args.output());
     if parquet_file::is_one(items) && plain.exists() {
         let message = format!("--items {}: {} would be taken for this scoreboard's", items.display(), plain.display());
         return Err(CliError::usage(message).advise("remove that file, or name another --output"));
     }
     if let Some(ledger) = &args.ledger {
-        taken.push(("--items", items));
-        output::refuse_overwriting("--ledger", ledger, &taken)?;
+        // It is added to, so it may be there.
+        taken.extend(outputs);
+        refuse_overwriting(&[("--ledger", ledger)], &taken)?;
     }
-    output::check_writable(args.output())?;
-    output::check_writable(items)
+    Ok(())
 }
 
 /// The items beside a baseline, for the flips. A scoreboard says enough without them.

@@ -1,9 +1,10 @@
 //! `crucible init`: a new project.
 
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
+use crate::error::CliResult;
 use crate::exit::Exit;
 use crate::output;
+use crate::replace::Replace;
 use std::path::{Path, PathBuf};
 
 /// Arguments.
@@ -17,9 +18,9 @@ pub struct Args {
     /// What the configuration starts from
     #[arg(long, value_enum, default_value_t = Template::Basic)]
     pub template: Template,
-    /// Writes into a folder that is not empty, over files of the same names
-    #[arg(long)]
-    pub force: bool,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// What the configuration starts from.
@@ -48,7 +49,7 @@ impl Template {
 /// # Errors
 /// The folder is not empty (without `--force`) or can't be written.
 pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
-    refuse_full(&args.dir, args.force)?;
+    args.replace.check_folder(&args.dir)?;
     let mut written = vec!["crucible.yaml", ".gitignore", "README.md"];
     // First: if it fails, there is no half project in the way of the next try.
     if args.sample_data {
@@ -69,19 +70,6 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let json = serde_json::json!({"dir": args.dir, "template": format!("{:?}", args.template).to_lowercase(), "files": written});
     ctx.print(&json, &text)?;
     Ok(Exit::Success)
-}
-
-fn refuse_full(dir: &Path, force: bool) -> CliResult<()> {
-    let first = match std::fs::read_dir(dir) {
-        Ok(mut entries) => entries.next(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(e) => return Err(CliError::io("write to", dir, &e)),
-    };
-    if first.is_none() || force {
-        return Ok(());
-    }
-    Err(CliError::usage(format!("the folder {} is not empty", dir.display()))
-        .advise("name a new folder, or write over files of the same names with --force"))
 }
 
 /// Sample events, generated from a fixed seed: events to train on, events of new material, and what is known of them.

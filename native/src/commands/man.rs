@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output;
+use crate::replace::Replace;
 use clap::CommandFactory;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,9 @@ pub struct Args {
     /// Writes crucible.1 and a page for each command into this folder
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// Prints the main page, or writes all of them.
@@ -27,21 +31,24 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     match &args.output_dir {
         None => output::print(&String::from_utf8_lossy(&page(command)?))?,
         Some(folder) => {
-            let count = write_pages(&command, folder)?;
-            ctx.reporter.note(format!("wrote {count} pages to {}", folder.display()));
+            let pages = pages(&command, folder)?;
+            let outputs: Vec<_> = pages.iter().map(|(path, _)| ("the page", path.as_path())).collect();
+            args.replace.check(&outputs, &[])?;
+            pages.iter().try_for_each(|(path, page)| output::write_file(path, page))?;
+            ctx.reporter.note(format!("wrote {} pages to {}", pages.len(), folder.display()));
         }
     }
     Ok(Exit::Success)
 }
 
-fn write_pages(command: &clap::Command, folder: &Path) -> CliResult<usize> {
+/// The pages of a command and of those below it, each with its file.
+fn pages(command: &clap::Command, folder: &Path) -> CliResult<Vec<(PathBuf, Vec<u8>)>> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
-    output::write_file(&folder.join(format!("{name}.1")), &page(command.clone())?)?;
-    let mut count = 1;
+    let mut all = vec![(folder.join(format!("{name}.1")), page(command.clone())?)];
     for inner in command.get_subcommands().filter(|c| !c.is_hide_set()) {
-        count += write_pages(inner, folder)?;
+        all.extend(pages(inner, folder)?);
     }
-    Ok(count)
+    Ok(all)
 }
 
 fn page(command: clap::Command) -> CliResult<Vec<u8>> {

@@ -48,6 +48,8 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let settings = args.settings()?;
     let sources = args.sources();
     let outputs = args.outputs(&sources)?;
+    // Before the work: a queue that can't be read is not replaced.
+    outputs.review.as_deref().map(verdicts).transpose()?;
     let stop = Stop::listen()?;
     let mut seconds = Seconds::default();
     let inputs = timed(&mut seconds.read, || read(args))?;
@@ -112,6 +114,16 @@ fn read(args: &Args) -> CliResult<Inputs> {
         }
     };
     Ok(Inputs { events, events_sha256, existing })
+}
+
+/// What a person wrote into the review queue that is there; nothing where there is none.
+fn verdicts(path: &Path) -> CliResult<Vec<Map<String, Value>>> {
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    mining::read_queue(&mut *io::open(path)?, &path.display().to_string()).map_err(|faults| {
+        CliError::from(faults).advise("it may hold somebody's verdicts: correct it, move it, or name another --review")
+    })
 }
 
 /// The vectors of the events, of each model.
@@ -201,9 +213,14 @@ fn finish(
         quarantined = state.mined.quarantined.len();
         files.push(bundles(path, miner, &state.mined.quarantined, &more)?);
     }
-    let suspects = outputs.review.as_ref().map(|_| mining::suspects(miner, &state.mined.accepted));
-    if let (Some(path), Some(suspects)) = (&outputs.review, &suspects) {
-        files.push(output::json_lines(path, suspects)?.finish()?);
+    let mut suspects = None;
+    if let Some(path) = &outputs.review {
+        let found = mining::suspects(miner, &state.mined.accepted);
+        suspects = Some(found.len());
+        // Read again: somebody may have worked on it meanwhile.
+        let (queue, carried) = mining::carry_over(found, verdicts(path)?);
+        said::carried(carried, path, ctx);
+        files.push(output::json_lines(path, &queue)?.finish()?);
     }
     state.seconds.write += clock.elapsed().as_secs_f64();
     let stats = mining::stats(
@@ -219,7 +236,7 @@ fn finish(
             null,
             written: state.mined.accepted.len(),
             quarantined,
-            suspects: suspects.map(|s| s.len()),
+            suspects,
             seconds: state.seconds,
             timestamp: crate::clock::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -62,17 +62,6 @@ fn manifest(command: &str, settings: impl IntoIterator<Item = (&'static str, Val
     }
 }
 
-/// Outputs that can be written, none of which is an input or another output.
-fn check_outputs(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> CliResult<()> {
-    let mut taken = inputs.to_vec();
-    for (flag, path) in outputs {
-        output::refuse_overwriting(flag, path, &taken)?;
-        output::check_writable(path)?;
-        taken.push((flag, path));
-    }
-    Ok(())
-}
-
 /// A file of those `bundles` of a set: whole and on the disk, still without a name.
 fn written(
     path: &Path,

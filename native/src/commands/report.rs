@@ -6,9 +6,10 @@ mod page;
 mod texts;
 
 use crate::context::Context;
-use crate::error::CliResult;
+use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::{io, output};
+use crate::replace::{Named, Replace, whole};
+use crate::{io, output, scoreboards};
 use crucible_core::report::{Report, SectionKind};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -68,6 +69,17 @@ pub struct Args {
     /// Writes the page's data as JSON, too (docs/schemas/report.schema.json)
     #[arg(long, value_name = "FILE.json")]
     pub data: Option<PathBuf>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
+}
+
+impl Args {
+    fn outputs(&self) -> Vec<Named<'_>> {
+        let mut outputs = vec![("--output", self.output.as_path())];
+        outputs.extend(self.data.as_deref().map(|path| ("--data", path)));
+        outputs
+    }
 }
 
 /// What was written.
@@ -95,10 +107,7 @@ struct NotShown<'a> {
 /// A folder without results (3), files in it that can't be read, a `--type` that the results can't show (3), an output that
 /// can't be written.
 pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
-    output::check_writable(&args.output)?;
-    if let Some(path) = &args.data {
-        output::check_writable(path)?;
-    }
+    check_outputs(args)?;
     let report = make(args, ctx)?;
     let page = page::html(&report, evaluates(args, &report))?;
     if let Some(path) = &args.data {
@@ -120,6 +129,45 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     Ok(Exit::Success)
 }
 
+/// Both outputs can be written, and neither is one of the results or another input.
+fn check_outputs(args: &Args) -> CliResult<()> {
+    let baseline = args.baseline.as_deref().map(Path::new).filter(|path| path.is_file());
+    let items = baseline.map(scoreboards::items_found);
+    let evals = [("--frozen-eval", &args.frozen_eval), ("--organic-eval", &args.organic_eval)];
+    let mut inputs: Vec<Named<'_>> = evals.iter().filter_map(|(flag, path)| Some((*flag, path.as_deref()?))).collect();
+    inputs.extend(baseline.map(|path| ("--baseline", path)));
+    inputs.extend(items.as_deref().map(|path| ("the baseline's items", path)));
+    args.replace.check(&args.outputs(), &inputs)?;
+    let results = whole(&args.results_dir);
+    for (flag, path) in args.outputs() {
+        // A page or its data of an earlier call is no result.
+        let earlier = if flag == "--data" { is_data(path) } else { is_page(path) };
+        if path.is_file() && whole(path).starts_with(&results) && !earlier {
+            let message = format!("{flag} {} would overwrite one of the results", path.display());
+            return Err(CliError::usage(message).advise("name another file"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is a page: results hold none but those that this command wrote.
+fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("html") || e.eq_ignore_ascii_case("htm"))
+}
+
+/// Whether a file is the data of a page.
+fn is_data(path: &Path) -> bool {
+    #[derive(serde::Deserialize)]
+    #[expect(dead_code, reason = "whether they are there is all that counts")]
+    struct Marks {
+        report_version: serde::de::IgnoredAny,
+        sections: serde::de::IgnoredAny,
+        conditions: serde::de::IgnoredAny,
+    }
+    let Ok(file) = io::open(path) else { return false };
+    serde_json::from_reader::<_, Marks>(file).is_ok()
+}
+
 /// Writes a report with all that a folder shows.
 ///
 /// # Errors
@@ -136,6 +184,7 @@ pub(crate) fn of_folder(dir: &Path, output: &Path, baseline: Option<&str>, ctx: 
         no_evaluator: false,
         resamples: None,
         data: None,
+        replace: Replace::default(),
     };
     let report = make(&args, ctx)?;
     output::write_file(output, page::html(&report, evaluates(&args, &report))?.as_bytes())
@@ -152,7 +201,7 @@ fn make(args: &Args, ctx: &Context) -> CliResult<Report> {
     let report = crucible_core::report::build(gather::input(args, ctx)?);
     if let (Some(_), Some((kind, reason, advice))) = (args.kind, missing(&report).next()) {
         let message = format!("--type {kind}: {reason} ({})", args.results_dir.display());
-        return Err(crate::error::CliError::new(Exit::Data, message).advise(advice));
+        return Err(CliError::new(Exit::Data, message).advise(advice));
     }
     Ok(report)
 }

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
+use crate::replace::{Replace, refuse_overwriting};
 use crate::signals::Stop;
 use crucible_core::capsule::{FORMAT, FORMAT_VERSION, Inventory, Limits, Metadata};
 use minisign::SecretKey;
@@ -50,6 +51,9 @@ pub struct Args {
     /// Writes this text into the capsule as the time of packing; without it no time is in it
     #[arg(long, value_name = "TEXT")]
     pub packed_at: Option<String>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// Packs a run.
@@ -70,7 +74,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         run.add_vectors(ctx)?;
     }
     let taken: Vec<(&str, &Path)> = run.files.values().map(|file| ("a file of the run", file.as_path())).collect();
-    output::refuse_overwriting("--output", &path, &taken)?;
+    refuse_overwriting(&[("--output", &path)], &taken)?;
     let metadata = Metadata {
         format: FORMAT.to_owned(),
         format_version: FORMAT_VERSION,
@@ -104,18 +108,17 @@ fn check_output(args: &Args, path: &Path) -> CliResult<()> {
         let message = format!("--output {}: capsules are tar archives packed by zstd", path.display());
         return Err(CliError::usage(message).advise(format!("let its name end with {ENDING}")));
     }
-    output::check_writable(path)?;
     let signature = keys::signature_beside(path);
     match &args.sign {
         Some(key) => {
-            output::refuse_overwriting("--output", path, &[("the secret key", key)])?;
-            output::check_writable(&signature)
+            let outputs = [("--output", path), ("the signature", &signature)];
+            args.replace.check(&outputs, &[("the secret key", key)])
         }
         None if signature.exists() => {
             let message = format!("{} signs what {} held so far", signature.display(), path.display());
             Err(CliError::usage(message).advise("sign anew with --sign, or remove it"))
         }
-        None => Ok(()),
+        None => args.replace.check(&[("--output", path)], &[]),
     }
 }
 

@@ -7,9 +7,10 @@ use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
 use crate::formats::counted;
+use crate::replace::{Named, refuse_overwriting};
 use crate::training::CHECKPOINT;
 use crate::trials::board_name;
-use crate::{device, table};
+use crate::{device, scoreboards, table};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::eval::Scoreboard;
 use crucible_core::sweep::Truth;
@@ -70,6 +71,7 @@ pub(super) fn run(root: &Path, args: &Args, ctx: &Context) -> CliResult<Exit> {
         let message = format!("{}: there is no {CHECKPOINT} in it or below", root.display());
         return Err(CliError::new(Exit::Data, message).advise("name the --output-dir of `crucible train` or `sweep`"));
     }
+    check_outputs(&runs, args)?;
     let given = super::model::given(args);
     let mut sets = Vec::new();
     for (truth, path) in [(Truth::Frozen, &args.frozen_eval), (Truth::Organic, &args.organic_eval)] {
@@ -91,6 +93,20 @@ pub(super) fn run(root: &Path, args: &Args, ctx: &Context) -> CliResult<Exit> {
     }
     ctx.print(&written, &text(&written, root))?;
     Ok(exit)
+}
+
+/// None of the scoreboards is there, unless they may be replaced.
+fn check_outputs(runs: &[PathBuf], args: &Args) -> CliResult<()> {
+    let truths = [(Truth::Frozen, &args.frozen_eval), (Truth::Organic, &args.organic_eval)];
+    let asked: Vec<Truth> = truths.iter().filter(|(_, path)| path.is_some()).map(|(truth, _)| *truth).collect();
+    let boards = runs.iter().flat_map(|dir| asked.iter().map(|truth| dir.join(board_name(*truth))));
+    let paths: Vec<PathBuf> = boards.flat_map(|board| [scoreboards::items_beside(&board), board]).collect();
+    let outputs: Vec<Named<'_>> = paths.iter().map(|path| ("the scoreboard", path.as_path())).collect();
+    let inputs = [("--frozen-eval", &args.frozen_eval), ("--organic-eval", &args.organic_eval)];
+    let inputs: Vec<Named<'_>> = inputs.iter().filter_map(|(flag, path)| Some((*flag, path.as_deref()?))).collect();
+    args.replace.check(&outputs, &inputs)?;
+    // It is added to, so it may be there.
+    args.ledger.as_deref().map_or(Ok(()), |ledger| refuse_overwriting(&[("--ledger", ledger)], &[inputs, outputs].concat()))
 }
 
 /// Folders with a checkpoint, by name. Links to folders are not followed: they may lead in circles.

@@ -7,6 +7,7 @@ use crate::error::{CliError, CliResult};
 use crate::evaluation::EvalSet;
 use crate::exit::Exit;
 use crate::output::{self, AtomicFile};
+use crate::replace::Replace;
 use crate::{device, io, scoreboards};
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::data::Event;
@@ -71,6 +72,9 @@ pub struct Args {
     /// The relevances to write
     #[arg(long, value_name = "FILE")]
     pub qrels: Option<PathBuf>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// Writes the run.
@@ -87,13 +91,9 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         taken.extend([("corpus.jsonl", files.corpus.as_path()), ("queries.jsonl", &files.queries)]);
         taken.push(("the folder's qrels", &files.qrels));
     }
-    output::refuse_overwriting("--output", &args.output, &taken)?;
-    output::check_writable(&args.output)?;
-    if let Some(qrels) = &args.qrels {
-        taken.push(("--output", &args.output));
-        output::refuse_overwriting("--qrels", qrels, &taken)?;
-        output::check_writable(qrels)?;
-    }
+    let mut outputs = vec![("--output", args.output.as_path())];
+    outputs.extend(args.qrels.as_deref().map(|path| ("--qrels", path)));
+    args.replace.check(&outputs, &taken)?;
     let (run, qrels) = match (&files, &args.eval_set) {
         (Some(files), _) => of_corpus(args, files, ctx)?,
         (None, Some(set)) => of_set(args, set, ctx)?,

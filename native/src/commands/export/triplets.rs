@@ -4,8 +4,9 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::EvalSet;
 use crate::exit::Exit;
-use crate::output::{self, AtomicFile};
+use crate::output::AtomicFile;
 use crate::parquet_file::{self, Column, Values};
+use crate::replace::Replace;
 use crucible_core::interchange::{RowFormat, TripletColumns, TripletForm, write_triplet_lists};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,9 @@ pub struct Args {
     /// The first N negatives of each bundle. Columns: without it as many as every bundle has; lists: all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub negatives: Option<u16>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// Whose form rows have.
@@ -68,8 +72,7 @@ fn target(path: &Path, form: Form) -> CliResult<Target> {
 /// Faults in the bundles, no bundle with so many negatives, an output of another kind or that can't be written.
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let target = target(&args.output, args.form)?;
-    output::refuse_overwriting("--output", &args.output, &[("--bundles", &args.bundles)])?;
-    output::check_writable(&args.output)?;
+    args.replace.check(&[("--output", &args.output)], &[("--bundles", &args.bundles)])?;
     let set = EvalSet::read(&args.bundles)?.set;
     let negatives = args.negatives.map(usize::from);
     let failed = |e: std::io::Error| CliError::io("write", &args.output, &e);

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::EvalSet;
 use crate::exit::Exit;
+use crate::replace::refuse_overwriting;
 use crate::training::describe;
 use crate::{clock, output, versions};
 use crucible_core::guardrails::Level;
@@ -30,7 +31,8 @@ pub struct Args {
 /// Files that can't be read or written; an eval that was edited instead of appended to (exit status 6).
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let path = args.versions.clone().unwrap_or_else(|| versions::beside(&args.frozen_eval));
-    output::refuse_overwriting("--versions", &path, &[("--frozen-eval", &args.frozen_eval)])?;
+    // It is added to, so it may be there.
+    refuse_overwriting(&[("--versions", &path)], &[("--frozen-eval", &args.frozen_eval)])?;
     let mut versions = if path.exists() { versions::read(&path)? } else { EvalVersions::default() };
     let EvalSet { set, hash, .. } = EvalSet::read(&args.frozen_eval)?;
     let name = args.name.clone().unwrap_or_else(|| (versions.versions.len() + 1).to_string());

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::replace::Replace;
 use crate::{io, output};
 use crucible_core::interchange::{BeirReport, Judgement, Negatives, Pool, beir_bundles, read_judgements, stream_texts};
 use std::collections::{HashMap, HashSet};
@@ -50,6 +51,9 @@ pub struct Args {
     /// Seed of what is drawn
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// The files of a folder.
@@ -128,8 +132,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let files = Files::find(&args.folder, &args.split)?;
     let taken =
         [("corpus.jsonl", files.corpus.as_path()), ("queries.jsonl", &files.queries), ("the qrels", &files.qrels)];
-    output::refuse_overwriting("--output", &args.output, &taken)?;
-    output::check_writable(&args.output)?;
+    args.replace.check(&[("--output", &args.output)], &taken)?;
     let judgements = judgements(&files.qrels)?;
     let queries = queries(&files.queries, &judgements.iter().map(|j| j.query.as_str()).collect())?;
     let mut pool = Pool::new(judgements.iter().map(|j| j.document.clone()).collect(), args.pool, args.seed);

@@ -4,6 +4,7 @@ use super::triplets::rows;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::replace::Replace;
 use crate::{output, parquet_file};
 use crucible_core::interchange::Labels;
 use serde_json::json;
@@ -38,6 +39,9 @@ pub struct Args {
     /// The column of documents: splits and intervals keep documents whole
     #[arg(long, value_name = "COLUMN")]
     pub document: Option<String>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// Writes the events.
@@ -45,8 +49,7 @@ pub struct Args {
 /// # Errors
 /// Faults in the input, no such column, an output that can't be written.
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
-    output::refuse_overwriting("--output", &args.output, &[("--input", &args.input)])?;
-    output::check_writable(&args.output)?;
+    args.replace.check(&[("--output", &args.output)], &[("--input", &args.input)])?;
     let rows = rows(&args.input)?;
     let source = args.input.display().to_string();
     let labels = match rows.first() {

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::evaluation;
 use crate::exit::Exit;
+use crate::replace::Replace;
 use crate::{clock, io, output, scoreboards, table};
 use crucible_core::data::hex;
 use crucible_core::eval::{Checkpoint, SEED, VERSION};
@@ -41,6 +42,9 @@ pub struct Args {
     /// What the model is called; without it the predictions' file
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// What is printed as JSON.
@@ -56,16 +60,9 @@ struct Imported<'a> {
 /// Faults in either file, nothing relevant, outputs that can't be written.
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let items_path = scoreboards::items_beside(&args.output);
-    let mut taken = vec![("--predictions", args.predictions.as_path()), ("--qrels", args.qrels.as_path())];
-    output::refuse_overwriting("--output", &args.output, &taken)?;
-    taken.push(("--output", &args.output));
-    output::refuse_overwriting("the items", &items_path, &taken)?;
-    output::check_writable(&args.output)?;
-    if let Some(path) = &args.metrics {
-        taken.push(("the items", &items_path));
-        output::refuse_overwriting("--metrics", path, &taken)?;
-        output::check_writable(path)?;
-    }
+    let mut outputs = vec![("--output", args.output.as_path()), ("the items", items_path.as_path())];
+    outputs.extend(args.metrics.as_deref().map(|path| ("--metrics", path)));
+    args.replace.check(&outputs, &[("--predictions", &args.predictions), ("--qrels", &args.qrels)])?;
     let mut file = io::open_hashed(&args.qrels)?;
     let qrels_path = args.qrels.display().to_string();
     let qrels = read_qrels(file.reader(), &qrels_path)?;

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::replace::Replace;
 use crate::{io, output, parquet_file};
 use crucible_core::interchange::{Row, RowFormat, read_rows, triplets};
 use serde_json::json;
@@ -22,6 +23,9 @@ pub struct Args {
     /// The bundles to write (JSON Lines)
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// All rows of a file, in the form that its name tells.
@@ -42,8 +46,7 @@ pub(super) fn rows(path: &Path) -> CliResult<Vec<Row>> {
 /// # Errors
 /// Faults in the input, no bundle at all, an output that can't be written.
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
-    output::refuse_overwriting("--output", &args.output, &[("--input", &args.input)])?;
-    output::check_writable(&args.output)?;
+    args.replace.check(&[("--output", &args.output)], &[("--input", &args.input)])?;
     let source = args.input.display().to_string();
     let made = triplets(&rows(&args.input)?, &source).map_err(|f| parquet_file::of_rows(&args.input, f))?;
     if made.set.bundles.is_empty() {

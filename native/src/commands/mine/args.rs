@@ -2,6 +2,7 @@
 
 use crate::checkpoint::ModelArgs;
 use crate::error::{CliError, CliResult};
+use crate::replace::{Named, Replace, refuse_overwriting};
 use crate::vectors::Source;
 use crate::{output, parquet_file};
 use crucible_core::bundles::PerSource;
@@ -65,7 +66,8 @@ pub struct Args {
     /// Where low passers go: not accepted, but with at least a fifth of the lineups (2 of 10)
     #[arg(long, value_name = "FILE")]
     pub quarantine: Option<PathBuf>,
-    /// Where suspected false negatives go, for somebody to put verdicts in (JSON Lines)
+    /// Where suspected false negatives go, for somebody to put verdicts in (JSON Lines); verdicts of a queue that is there
+    /// are kept
     #[arg(long, value_name = "FILE")]
     pub review: Option<PathBuf>,
     /// Where the statistics go; without it beside the output: X.jsonl, X_stats.json
@@ -77,6 +79,9 @@ pub struct Args {
     /// Goes on where a run with the same flags was stopped or killed
     #[arg(long)]
     pub resume: bool,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
     /// Seed of what is drawn
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
@@ -284,16 +289,17 @@ impl Args {
             stats: self.stats.clone().unwrap_or_else(|| output::beside(&self.output, "_stats.json")),
             state: output::beside(&self.output, "_resume_state.json"),
         };
-        let mut taken: Vec<(&str, &Path)> = vec![("--events", &self.events)];
-        taken.extend(self.existing_tier3.as_deref().map(|path| ("--existing-tier3", path)));
-        taken.extend(sources.iter().flat_map(Source::files));
-        for (flag, path) in outputs.all() {
-            let Some(path) = path else { continue };
-            output::refuse_overwriting(flag, path, &taken)?;
-            output::check_writable(path)?;
-            taken.push((flag, path));
-        }
-        drop(taken);
+        let mut inputs: Vec<Named<'_>> = vec![("--events", &self.events)];
+        inputs.extend(self.existing_tier3.as_deref().map(|path| ("--existing-tier3", path)));
+        inputs.extend(sources.iter().flat_map(Source::files));
+        let all: Vec<Named<'_>> = outputs.all().into_iter().filter_map(|(flag, path)| Some((flag, path?))).collect();
+        // The state of a run is no result: it is removed when the run starts over, and when it ends.
+        let (state, results) = all.split_last().map_or((None, &all[..]), |(state, results)| (Some(state), results));
+        refuse_overwriting(&all, &inputs)?;
+        state.map_or(Ok(()), |(_, path)| output::check_writable(path))?;
+        // A run that goes on may have been killed when some of its results had appeared.
+        let goes_on = self.resume && outputs.state.exists();
+        Replace { force: self.replace.force || goes_on }.check(results, &inputs)?;
         Ok(outputs)
     }
 }

@@ -3,8 +3,9 @@
 use super::args::Outputs;
 use crate::context::Context;
 use crate::table;
-use crucible_core::mining::{Corpus, MiningStats, WhySense};
+use crucible_core::mining::{Carried, Corpus, MiningStats, WhySense};
 use std::fmt::Write;
+use std::path::Path;
 
 /// In words.
 fn why(why: WhySense) -> &'static str {
@@ -45,6 +46,16 @@ pub(super) fn warn(stats: &MiningStats, ctx: &Context) {
             ctx.reporter
                 .warn("no fewer candidates pass than with shuffled labels: to this model the labels say nothing");
         }
+    }
+}
+
+/// What was kept of the review queue that was there.
+pub(super) fn carried(carried: Carried, path: &Path, ctx: &Context) {
+    let Carried { lines, gone } = carried;
+    if lines > 0 {
+        let path = path.display();
+        let gone = if gone > 0 { format!("; {gone} of them are of bundles that are not suspected now") } else { String::new() };
+        ctx.reporter.note(format!("{path}: {lines} lines with verdicts or notes were kept{gone}"));
     }
 }
 

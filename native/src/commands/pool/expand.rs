@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output;
+use crate::replace::Replace;
 use crucible_core::mining::{Corpus, Known, Miner};
 use crucible_core::pools::{ExpandSettings, Expansion, Manifest, expand};
 use serde_json::{Map, json};
@@ -35,6 +36,9 @@ pub struct Args {
     /// Where the manifest goes; without it beside the output: X.jsonl, X_manifest.json
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    replace: Replace,
 }
 
 /// Makes variants.
@@ -46,7 +50,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let manifest_path = args.manifest.clone().unwrap_or_else(|| output::beside(&args.output, "_manifest.json"));
     let taken = args.validation.taken(&args.bundles);
     let taken: Vec<(&str, &Path)> = taken.iter().map(|(flag, path)| (*flag, path.as_path())).collect();
-    super::check_outputs(&[("--output", &args.output), ("the manifest", &manifest_path)], &taken)?;
+    args.replace.check(&[("--output", &args.output), ("the manifest", &manifest_path)], &taken)?;
 
     let Material { set, workset, vectors, mut input } = args.validation.read(&args.bundles, ctx)?;
     let failed = |e: String| CliError::new(Exit::Data, format!("{}: {e}", args.bundles.display()));

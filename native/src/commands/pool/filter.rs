@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::io;
+use crate::replace::Replace;
 use crucible_core::data::{BundleSetBuilder, hex, stream_bundles};
 use crucible_core::pools::{Filter, FilterError, InputFile, Tally};
 use serde_json::json;
@@ -44,6 +45,9 @@ pub struct Args {
     /// Where a manifest with counts and hashes goes
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// Filters bundles.
@@ -56,7 +60,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let mut outputs: Vec<(&str, &Path)> = vec![("--output", &args.output)];
     outputs.extend(args.rejected.as_deref().map(|path| ("--rejected", path)));
     outputs.extend(args.manifest.as_deref().map(|path| ("--manifest", path)));
-    super::check_outputs(&outputs, &[("--bundles", &args.bundles)])?;
+    args.replace.check(&outputs, &[("--bundles", &args.bundles)])?;
 
     let mut file = io::open_hashed(&args.bundles)?;
     let path = args.bundles.display().to_string();

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output;
+use crate::replace::Replace;
 use crate::{io, table};
 use crucible_core::data::{Pool, hex};
 use crucible_core::pools::{Manifest, Merged, Merger, ReviewCounts, Verdicts, read_verdicts};
@@ -37,6 +38,9 @@ pub struct Args {
     /// Where the manifest goes; without it beside the output: X.jsonl, X_manifest.json
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 impl Args {
@@ -55,7 +59,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let inputs = args.inputs();
     let mut taken: Vec<(&str, &Path)> = inputs.iter().map(|(pool, path)| (flag(*pool), *path)).collect();
     taken.extend(args.review.as_deref().map(|path| ("--review", path)));
-    super::check_outputs(&[("--output", &args.output), ("the manifest", &manifest_path)], &taken)?;
+    args.replace.check(&[("--output", &args.output), ("the manifest", &manifest_path)], &taken)?;
 
     let mut manifest = super::manifest("pool merge", [("max_output", json!(args.max_output))]);
     let mut faults = Vec::new();

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::AtomicFile;
+use crate::replace::Replace;
 use crate::vectors::Origin;
 use crate::{output, table};
 use crucible_core::data::Pool;
@@ -37,6 +38,9 @@ pub struct Args {
     /// Where the report goes, with every pseudo-killer (JSON)
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    replace: Replace,
 }
 
 /// What a revalidation found.
@@ -71,7 +75,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let taken: Vec<(&str, &Path)> = taken.iter().map(|(flag, path)| (*flag, path.as_path())).collect();
     let named = [("--output", &args.output), ("--quarantine", &args.quarantine), ("--report", &args.report)];
     let outputs: Vec<(&str, &Path)> = named.iter().filter_map(|(flag, path)| Some((*flag, path.as_deref()?))).collect();
-    super::check_outputs(&outputs, &taken)?;
+    args.replace.check(&outputs, &taken)?;
 
     let Material { mut set, workset, vectors, mut input } = args.validation.read(&args.bundles, ctx)?;
     let failed = |e: String| CliError::new(Exit::Data, format!("{}: {e}", args.bundles.display()));

@@ -5,6 +5,7 @@ use crate::error::CliResult;
 use crate::exit::Exit;
 use crate::io;
 use crate::output;
+use crate::replace::Replace;
 use crucible_core::data::{Pool, hex, read_bundles};
 use crucible_core::pools::{self, InputFile, Manifest};
 use serde_json::json;
@@ -38,6 +39,9 @@ pub struct Args {
     /// Where the manifest goes; without it beside the holdout: X.jsonl, X_manifest.json
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// Whether outputs that are there are replaced.
+    #[command(flatten)]
+    pub replace: Replace,
 }
 
 /// What stays together.
@@ -77,7 +81,7 @@ impl PoolName {
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let manifest_path = args.manifest.clone().unwrap_or_else(|| output::beside(&args.holdout, "_manifest.json"));
     let outputs = [("--train", &*args.train), ("--holdout", &*args.holdout), ("the manifest", &*manifest_path)];
-    super::check_outputs(&outputs, &[("--bundles", &args.bundles)])?;
+    args.replace.check(&outputs, &[("--bundles", &args.bundles)])?;
 
     let mut file = io::open_hashed(&args.bundles)?;
     let path = args.bundles.display().to_string();

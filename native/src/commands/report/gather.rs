@@ -51,6 +51,7 @@ pub(super) fn input(args: &Args, ctx: &Context) -> CliResult<Input> {
     let baseline = baseline(args, &mut found)?.or_else(|| earlier.as_ref().map(|a| a.baseline.clone()));
     let default = LandscapeSettings::default();
     let settings = LandscapeSettings { resamples: args.resamples.map_or(default.resamples, |n| n as usize), ..default };
+    texts::refuse_overwriting(args, found.runs.iter().flat_map(|r| &r.boards))?;
     let texts = texts::read(args, found.runs.iter().flat_map(|r| &r.boards))?;
     let (analysis, cliffs) = match judged::analysis(&found, baseline.as_deref(), args.resamples, earlier.as_ref()) {
         Ok((analysis, cliffs)) => (Ok(analysis), cliffs),
