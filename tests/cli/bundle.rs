@@ -49,11 +49,11 @@ fn what_is_held_back_shares_senses_with_training_and_no_text() {
     let (train, frozen) = of("sense");
     assert!(frozen.is_subset(&train));
     let before = (dir.read("train.jsonl"), dir.read("frozen.jsonl"));
-    dir.run(&[&BUNDLE[..], &held].concat()).ok();
+    dir.run(&[&BUNDLE[..], &held, &["--force"]].concat()).ok();
     assert!((dir.read("train.jsonl"), dir.read("frozen.jsonl")) == before);
     // Half of the texts, under another seed.
     let more = ["--holdout", "half.jsonl", "--holdout-share", "0.5", "--split-by", "text", "--seed", "1", "--json"];
-    let report = dir.run(&[&BUNDLE[..], &more].concat()).json();
+    let report = dir.run(&[&BUNDLE[..], &more, &["--force"]].concat()).json();
     assert!(events(&report).abs_diff(events(&report["holdout"])) < 40, "{report}");
 }
 
@@ -65,9 +65,9 @@ fn vectors_of_a_file_serve_both_parts() {
     dir.run(&train).ok();
     let (model, vectors) = ("r/checkpoint_final.safetensors", "v.npy");
     dir.run(&["embed", "--checkpoint", model, "--events", "p/data/events.jsonl", "--output", vectors]).ok();
-    dir.run(&[&BUNDLE[..], &["--holdout", "a.jsonl", "--checkpoint", model]].concat()).ok();
+    dir.run(&[&BUNDLE[..], &["--holdout", "a.jsonl", "--checkpoint", model, "--force"]].concat()).ok();
     let by_model = (dir.read("train.jsonl"), dir.read("a.jsonl"));
-    dir.run(&[&BUNDLE[..], &["--holdout", "a.jsonl", "--embeddings", vectors]].concat()).ok();
+    dir.run(&[&BUNDLE[..], &["--holdout", "a.jsonl", "--embeddings", vectors, "--force"]].concat()).ok();
     assert!((dir.read("train.jsonl"), dir.read("a.jsonl")) == by_model);
 }
 

@@ -201,7 +201,7 @@ fn the_same_run_gives_the_same_bytes() {
         file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("sets");
     }
     other.file("run/notes.txt", "mine");
-    let args = ["capsule", "pack", "run", "-o", "c.tar.zst", "--include-bundles", "--include-eval", "e.jsonl"];
+    let args = ["capsule", "pack", "run", "-o", "c.tar.zst", "--force", "--include-bundles", "--include-eval", "e.jsonl"];
     other.run(&args).ok();
     assert!(bytes(&dir) == bytes(&other), "the same run, the same bytes");
     other.run(&[&args[..], &["--packed-at", "2026-01-01T00:00:00Z"]].concat()).ok();
@@ -246,7 +246,7 @@ fn what_can_not_be_packed() {
             Some(text) => drop(dir.file("b.jsonl", text)),
             None => std::fs::remove_file(dir.path().join("b.jsonl")).expect("removes"),
         }
-        let ran = dir.run(&["capsule", "pack", "run", "--output", "c.tar.zst", "--json"]);
+        let ran = dir.run(&["capsule", "pack", "run", "--output", "c.tar.zst", "--force", "--json"]);
         assert!(ran.stderr.contains("will not say which bundles it was trained on"), "{ran:?}");
         assert!(ran.json().get("bundles").is_none());
         let ran = dir.run(&["capsule", "pack", "run", "--output", "d.tar.zst", "--include-bundles"]);
@@ -258,12 +258,12 @@ fn what_can_not_be_packed() {
     let mut board: Value = serde_json::from_str(&dir.read("run/frozen_scoreboard.json")).expect("JSON");
     board["checkpoint"]["hash"] = "0".repeat(64).into();
     dir.file("run/other_scoreboard.json", &board.to_string());
-    let ran = dir.run(&["capsule", "pack", "run", "--output", "c.tar.zst", "--json"]);
+    let ran = dir.run(&["capsule", "pack", "run", "--output", "c.tar.zst", "--force", "--json"]);
     assert!(ran.stderr.contains("other_scoreboard.json is the scoreboard of another checkpoint"), "{ran:?}");
     assert_eq!(ran.json()["evals"].as_array().map(Vec::len), Some(1));
 
     // The bundles lie elsewhere by now.
-    let pack = ["capsule", "pack", "run", "--output", "c.tar.zst", "--bundles"];
+    let pack = ["capsule", "pack", "run", "--output", "c.tar.zst", "--force", "--bundles"];
     dir.file("moved.jsonl", &bundles);
     dir.run(&[&pack[..], &["moved.jsonl"]].concat()).ok();
     dir.run(&[&pack[..], &["other.jsonl"]].concat()).failed(3);
@@ -284,7 +284,7 @@ fn the_state_of_git_is_kept() {
         skipped();
         return;
     }
-    let state = || dir.run(&["capsule", "pack", "run", "--output", "c.tar.zst", "--json"]).json()["git"].clone();
+    let state = || dir.run(&["capsule", "pack", "run", "--output", "c.tar.zst", "--force", "--json"]).json()["git"].clone();
     let clean = state();
     assert_eq!((clean["commit"].as_str().map(str::len), &clean["dirty"]), (Some(40), &false.into()), "{clean}");
     dir.file("crucible.yaml", "training: {steps: 1}");

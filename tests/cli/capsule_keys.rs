@@ -73,7 +73,7 @@ fn a_signature_does_not_outlive_what_it_signed() {
     let dir = signed();
     let pack = ["capsule", "pack", "run", "-o", "c.tar.zst", "--packed-at", "noon"];
     assert!(dir.run(&pack).failed(2).contains("c.tar.zst.minisig signs what c.tar.zst held so far"));
-    dir.run(&[&pack[..], &["--sign", "ours.key"]].concat()).ok();
+    dir.run(&[&pack[..], &["--sign", "ours.key", "--force"]].concat()).ok();
     let ran = dir.run(&["capsule", "verify", "c.tar.zst", "--public-key", "ours.pub"]);
     assert!(ran.ok().contains("packed_at:noon"), "{ran:?}");
 }

@@ -162,7 +162,7 @@ fn a_rerun_ends_in_the_same_bits() {
 #[test]
 fn a_rerun_takes_bundles_from_outside_if_they_are_the_same() {
     let dir = trained();
-    dir.run(&["capsule", "pack", "run", "-o", "c.tar.zst"]).ok();
+    dir.run(&["capsule", "pack", "run", "-o", "c.tar.zst", "--force"]).ok();
     let rerun = ["capsule", "verify", "c.tar.zst", "--rerun"];
     assert!(dir.run(&rerun).failed(2).contains("--rerun needs the training bundles"));
     let with = |name: &str| dir.run(&[&rerun[..], &["--bundles", name]].concat());
@@ -181,7 +181,7 @@ fn a_ready_tokenizer_is_taken_from_the_checkpoint() {
     let checkpoint = crucible_core::encoder::Checkpoint::from_bytes(&bytes).expect("a checkpoint");
     dir.file("t.json", &checkpoint.tokenizer.expect("static").to_json().expect("JSON"));
     dir.run(&["train", "--output-dir", "r2", "--device", "cpu", "--model.tokenizer_file", "t.json"]).ok();
-    dir.run(&["capsule", "pack", "r2", "-o", "c.tar.zst", "--include-bundles"]).ok();
+    dir.run(&["capsule", "pack", "r2", "-o", "c.tar.zst", "--force", "--include-bundles"]).ok();
     std::fs::remove_file(dir.path().join("t.json")).expect("removes");
     assert!(dir.run(&["capsule", "verify", "c.tar.zst", "--rerun"]).ok().contains("bit for bit"));
 }

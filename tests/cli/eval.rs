@@ -81,7 +81,7 @@ fn a_scoreboard_and_its_items() {
 fn baselines() {
     let dir = prepared();
     dir.run(&eval(&["--output", "a.json"])).ok();
-    let again = ["--output", "b.json", "--baseline-scoreboard", "a.json"];
+    let again = ["--output", "b.json", "--baseline-scoreboard", "a.json", "--force"];
     let json = dir.run(&eval(&[&again[..], &["--json"]].concat())).json();
     assert_eq!(json["baseline"]["passed"], true);
     assert_eq!(json["baseline"]["flips"]["lost"], 0);
@@ -194,6 +194,8 @@ fn all_runs_below_a_folder() {
     // One run is broken, and comes first.
     dir.file("runs/a/broken/checkpoint_final.safetensors", "no checkpoint");
     let one = ["eval", "--results-dir", "runs", "--frozen-eval", "e.jsonl", "--json"];
+    assert!(dir.run(&one).failed(2).contains("frozen_scoreboard.json"), "there already");
+    let one = [&one[..], &["--force"]].concat();
     let ran = dir.run(&one);
     assert_eq!(ran.code, 3, "{ran:?}");
     assert!(ran.stderr.contains("runs/a/broken is passed over"), "{ran:?}");

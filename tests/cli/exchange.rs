@@ -130,7 +130,7 @@ fn a_ranking_of_a_corpus_is_that_of_the_vectors() {
     let ndcg = metrics["mean"]["ndcg"]["10"].as_f64().expect("a number");
     assert!(ndcg > 0.0 && ndcg <= 1.0, "{metrics}");
     // Prompts of queries and documents apart are for folders of models.
-    let prompted = dir.run(&[&export[..], &["--query-prompt", "query: "]].concat());
+    let prompted = dir.run(&[&export[..], &["--query-prompt", "query: ", "--force"]].concat());
     assert!(prompted.failed(2).contains("--prompt is for folders"), "{prompted:?}");
 }
 
@@ -142,12 +142,12 @@ fn lineups_as_a_run_say_what_the_scoreboard_says() {
     let model = ["--checkpoint", "m.safetensors"];
     let items = ["--items", "s_items.jsonl"];
     for (scores, per_query) in [(&model, 3), (&items, 2)] {
-        let export = ["export", "trec", "--eval-set", "set.jsonl", "--output", "run", "--qrels", "qrels", "--json"];
-        let said = dir.run(&[&export[..], scores].concat()).json();
+        let export = ["export", "trec", "--eval-set", "set.jsonl", "--output", "run", "--qrels", "qrels", "--force"];
+        let said = dir.run(&[&export[..], &["--json"], scores].concat()).json();
         assert_eq!((&said["queries"], &said["lines"]), (&json!(48), &json!(48 * per_query)));
         let import =
-            ["import", "predictions", "--predictions", "run", "--qrels", "qrels", "--output", "p.json", "--json"];
-        let again = dir.run(&import).json()["scoreboard"].clone();
+            ["import", "predictions", "--predictions", "run", "--qrels", "qrels", "--output", "p.json", "--force"];
+        let again = dir.run(&[&import[..], &["--json"]].concat()).json()["scoreboard"].clone();
         for field in ["n", "pass_rate", "mean_margin", "mean_rank"] {
             let (a, b) = (&again["overall"][field], &board["overall"][field]);
             let same = field == "mean_rank" && per_query == 2 || a == b;
@@ -197,7 +197,7 @@ fn triplets_come_back_from_every_form() {
         ran.ok();
         let warned = ran.stderr.contains("2 cells say what pandas");
         assert_eq!(warned, output.contains("csv") || output.contains("tsv"), "{output}: {ran:?}");
-        dir.run(&["import", "triplets", "--input", output, "--output", "again.jsonl"]).ok();
+        dir.run(&["import", "triplets", "--input", output, "--output", "again.jsonl", "--force"]).ok();
         assert_eq!(texts(&dir, "again.jsonl"), wanted, "{output}");
     }
     export("one.csv", &["--negatives", "1"]).ok();
@@ -395,12 +395,12 @@ fn other_libraries_read_what_was_written() {
     }
     for codec in ["none", "snappy", "gzip", "zstd"] {
         let input = format!("written_{codec}.parquet");
-        dir.run(&["import", "triplets", "--input", &input, "--output", "w.jsonl"]).ok();
+        dir.run(&["import", "triplets", "--input", &input, "--output", "w.jsonl", "--force"]).ok();
         let wanted = [vec!["=1+1", "a \"b\",\r\nc", "x", "é"], vec!["NA", "p", "y"]];
         assert_eq!(texts(&dir, "w.jsonl"), wanted, "{codec}");
     }
     let bundle = |vectors: &str| {
-        dir.run(&["bundle", "--events", "e.jsonl", "--embeddings", vectors, "--output", "v.jsonl"]).ok();
+        dir.run(&["bundle", "--events", "e.jsonl", "--embeddings", vectors, "--output", "v.jsonl", "--force"]).ok();
         dir.read("v.jsonl")
     };
     let wanted = bundle("v.npy");

@@ -98,17 +98,17 @@ fn folders_work_wherever_a_checkpoint_does() {
     let dir = prepared();
     for (model, dim) in [("bert_mean", 24), ("model2vec", 12)] {
         let json =
-            dir.run(&["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy", "--json"]).json();
+            dir.run(&["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy", "--json", "--force"]).json();
         assert_eq!((&json["rows"], &json["dim"]), (&60.into(), &dim.into()), "{model}");
         assert!(rows(&dir, "v.npy", dim).iter().all(|row| (row.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5));
         let report = dir
-            .run(&["bundle", "--checkpoint", model, "--events", "events.jsonl", "--output", "b.jsonl", "--json"])
+            .run(&["bundle", "--checkpoint", model, "--events", "events.jsonl", "--output", "b.jsonl", "--json", "--force"])
             .json();
         assert_eq!(report["vectors"]["sha256"], json["checkpoint_hash"], "{model}");
-        let by_file = ["bundle", "--embeddings", "v.npy", "--events", "events.jsonl", "--output", "f.jsonl"];
+        let by_file = ["bundle", "--embeddings", "v.npy", "--events", "events.jsonl", "--output", "f.jsonl", "--force"];
         dir.run(&by_file).ok();
         assert_eq!(dir.read("b.jsonl"), dir.read("f.jsonl"), "{model}");
-        dir.run(&["mine", "--checkpoint", model, "--events", "events.jsonl", "--output", "m.jsonl"]).ok();
+        dir.run(&["mine", "--checkpoint", model, "--events", "events.jsonl", "--output", "m.jsonl", "--force"]).ok();
         dir.run(&["probe", "--checkpoint", model, "--train-events", "events.jsonl", "--test-events", "events.jsonl"])
             .ok();
     }
@@ -121,7 +121,7 @@ fn a_gpu_gives_the_cpus_vectors() {
     for (model, dim) in [("bert_mean", 24), ("bert_weighted_prompt", 24), ("model2vec", 12)] {
         for (device, output) in [("cpu", "c.npy"), (gpu.as_str(), "g.npy")] {
             let embed = ["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", output, "--device", device];
-            dir.run(&embed).ok();
+            dir.run(&[&embed[..], &["--force"]].concat()).ok();
         }
         for (c, g) in rows(&dir, "c.npy", dim).iter().zip(rows(&dir, "g.npy", dim)) {
             assert!(c.iter().zip(g).all(|(c, g)| (c - g).abs() < 1e-5), "{model}");
@@ -133,7 +133,7 @@ fn a_gpu_gives_the_cpus_vectors() {
 fn what_is_no_model_is_refused_with_what_to_do() {
     let dir = prepared();
     let embed = |model: &str, more: &[&str]| {
-        dir.run(&[&["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy"][..], more].concat())
+        dir.run(&[&["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy", "--force"][..], more].concat())
     };
     // A pickle, in its folder and by itself.
     let folder = dir.path().join("bert_mean");

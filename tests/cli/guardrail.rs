@@ -138,7 +138,7 @@ fn looks_are_counted_in_a_project_and_nowhere_else() {
     std::fs::write(dir.path().join("m.safetensors"), eval::checkpoint(1)).expect("writes");
     dir.file("e.jsonl", &eval::bundles());
     let look = |more: &[&str]| {
-        dir.run(&[&["eval", "--checkpoint", "m.safetensors", "--eval-set", "e.jsonl", "--output"], more].concat())
+        dir.run(&[&["eval", "--checkpoint", "m.safetensors", "--eval-set", "e.jsonl", "--force", "--output"], more].concat())
     };
     assert!(!look(&["s.json"]).ok().contains("looked at"));
     assert!(!dir.path().join("looks.jsonl").exists(), "no project");
@@ -158,7 +158,7 @@ fn looks_are_counted_in_a_project_and_nowhere_else() {
 fn eval_stops_beside_a_baseline_and_records_what_was_acknowledged() {
     // The baseline passed everything by far; the model is what it is.
     let dir = boards(|_, margin| margin.abs() + 0.5);
-    let again = ["eval", "--checkpoint", "m.safetensors", "--eval-set", "e.jsonl", "--output", "c.json"];
+    let again = ["eval", "--checkpoint", "m.safetensors", "--eval-set", "e.jsonl", "--output", "c.json", "--force"];
     let args = [&again[..], &["--baseline-scoreboard", "b.json"]].concat();
     let ran = dir.run(&args);
     assert_eq!(ran.code, 6, "{ran:#?}");

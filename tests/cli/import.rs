@@ -89,6 +89,7 @@ fn two_rankings_are_compared_as_scoreboards_are() {
             &output,
             "--metrics",
             "m.json",
+            "--force",
             "--json",
         ]);
         let first = if name == "before" { 0.95 } else { 0.7 };

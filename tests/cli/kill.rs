@@ -162,7 +162,7 @@ fn a_run_that_starts_over_is_not_resumed_from_an_older_one() {
     assert!(killed(&dir, Some(&saved)), "the older one, with a state");
     // Ends before it saves.
     let early = ["--guardrails.enabled", "true", "--guardrails.gradient_max", "1e-6"];
-    let ran = dir.run(&[&["train", "--output-dir", "run"], &early[..]].concat());
+    let ran = dir.run(&[&["train", "--output-dir", "run", "--force"], &early[..]].concat());
     assert!(ran.failed(6).contains("stopped the run at step 10:"), "{ran:?}");
     assert!(!killed(&dir, None));
     assert_same(&dir, "alone", "started over");

@@ -85,13 +85,13 @@ fn bundles_statistics_quarantine_and_review() {
 fn threads_and_shards_end_in_the_same_bytes_and_seeds_do_not() {
     let dir = prepared();
     let run = |out: &str, more: &[&str]| {
-        dir.run(&mine(&[&["--output", out, "--null-candidates", "0"], more].concat())).ok();
+        dir.run(&mine(&[&["--output", out, "--null-candidates", "0", "--force"], more].concat())).ok();
         dir.read(out)
     };
     let one = run("1.jsonl", &["--threads", "1"]);
     assert!(one == run("2.jsonl", &["--threads", "2"]), "threads");
     assert!(one != run("s.jsonl", &["--seed", "43"]), "seeds");
-    let merge = ["pool", "merge", "--output", "m.jsonl", "--organic"];
+    let merge = ["pool", "merge", "--output", "m.jsonl", "--force", "--organic"];
     let merged = |most: &str| {
         let names: Vec<String> = (1..=7).rev().map(|i| format!("p{i}.jsonl")).collect();
         for (name, i) in names.iter().zip((1..=7).rev()) {
@@ -163,7 +163,7 @@ fn npy(dir: &Dir, dim: usize, spoil: impl Fn(usize, &mut Vec<f32>)) {
 #[test]
 fn vectors_that_can_not_be_used_are_refused() {
     let dir = prepared();
-    let run = || dir.run(&mine(&["--output", "o.jsonl", "--embeddings", "x.npy"]));
+    let run = || dir.run(&mine(&["--output", "o.jsonl", "--embeddings", "x.npy", "--force"]));
     npy(&dir, 4, |_, _| ());
     run().ok();
     std::fs::remove_file(dir.path().join("o.jsonl")).expect("is there");
@@ -192,7 +192,7 @@ fn line(id: usize, sense: &str, text: &str) -> String {
 /// Runs on these events; what is said, and the statistics where there are any.
 fn on(dir: &Dir, events: &str, more: &[&str]) -> Ran {
     dir.file("e.jsonl", events);
-    dir.run(&[&["mine", "--events", "e.jsonl", "--output", "o.jsonl", "--json"], more].concat())
+    dir.run(&[&["mine", "--events", "e.jsonl", "--output", "o.jsonl", "--force", "--json"], more].concat())
 }
 
 #[test]
@@ -348,7 +348,8 @@ mod kill {
         assert!(other.failed(2).contains("belongs to a run with other settings"), "{other:?}");
         crate::util::finish(&mut run(&["--resume"])).ok();
         let resumed = files(&dir);
-        crate::util::finish(&mut run(&[])).ok();
+        assert!(crate::util::finish(&mut run(&[])).failed(2).contains("are there already"));
+        crate::util::finish(&mut run(&["--force"])).ok();
         assert!(files(&dir) == resumed, "a run that starts over");
     }
 }

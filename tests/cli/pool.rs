@@ -97,7 +97,7 @@ fn merging_keeps_provenance_and_counts_what_it_drops() {
     assert_eq!(bundles[70]["metadata"]["parent"], "l2");
     assert_eq!(bundles[71]["metadata"]["source"], "tier3_expansion");
     // The same files once more: the same bytes, also of the manifest.
-    let json = dir.run(&[&all[..], &["--json"]].concat()).json();
+    let json = dir.run(&[&all[..], &["--json", "--force"]].concat()).json();
     assert_eq!(json, manifest);
     assert_eq!(sha256(&dir, "new/all.jsonl"), output["sha256"]);
 }
@@ -138,8 +138,8 @@ fn a_holdout_of_organic_senses_that_training_never_sees() {
     let merge = ["pool", "merge", "--legacy", "legacy.jsonl", "--organic", "organic.jsonl", "--output", "all.jsonl"];
     dir.run(&merge).ok();
     let split = |more: &[&str]| {
-        let args = ["pool", "split", "--bundles", "all.jsonl", "--train", "t.jsonl", "--holdout", "h.jsonl", "--json"];
-        dir.run(&[&args[..], more].concat()).json()
+        let args = ["pool", "split", "--bundles", "all.jsonl", "--train", "t.jsonl", "--holdout", "h.jsonl", "--force"];
+        dir.run(&[&args[..], &["--json"], more].concat()).json()
     };
     let manifest = split(&["--pool", "organic", "--holdout-fraction", "0.25", "--seed", "5"]);
     let (train, holdout) = (parsed(&dir, "t.jsonl"), parsed(&dir, "h.jsonl"));
@@ -200,7 +200,7 @@ fn filters_keep_what_passes_and_say_what_is_missing() {
     // As this program writes it.
     dir.run(&["pool", "merge", "--organic", "organic.jsonl", "--output", "merged.jsonl"]).ok();
     std::fs::rename(dir.path().join("merged.jsonl"), dir.path().join("organic.jsonl")).expect("renames");
-    let args = ["--bundles", "organic.jsonl", "--output", "out.jsonl"];
+    let args = ["--bundles", "organic.jsonl", "--output", "out.jsonl", "--force"];
     let filter =
         |expression: &str, more: &[&str]| dir.run(&[&["pool", "filter", expression], &args[..], more].concat());
     let json = filter("passes >= 8 and danger_score > 0.1", &["--rejected", "rest.jsonl", "--json"]).json();

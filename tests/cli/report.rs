@@ -93,7 +93,7 @@ pub(crate) fn results(dir: &Dir, conditions: usize, seeds: u64, items: usize) {
     }
 }
 
-const REPORT: [&str; 5] = ["report", "--results-dir", "runs", "--output", "r.html"];
+const REPORT: [&str; 6] = ["report", "--results-dir", "runs", "--output", "r.html", "--force"];
 
 /// What a page holds.
 pub(crate) fn document(page: &str) -> Value {
@@ -259,7 +259,7 @@ fn scoreboards_alone_and_a_baseline_from_elsewhere() {
     copy("runs/R1/seed_1/organic_scoreboard", "boards/large_organic_scoreboard");
     copy("runs/R2/seed_1/frozen_scoreboard", "old");
     dir.file("boards/notes.json", "{}");
-    let of_boards = ["report", "--results-dir", "boards", "--output", "r.html", "--resamples", "20"];
+    let of_boards = ["report", "--results-dir", "boards", "--output", "r.html", "--resamples", "20", "--force"];
     let ran = dir.run(&of_boards);
     assert!(ran.ok().contains("notes.json is no scoreboard"), "{ran:?}");
     let report = document(&dir.read("r.html"));

@@ -18,7 +18,7 @@ fn prepared() -> Dir {
 }
 
 fn bundle(dir: &Dir, output: &str, more: &[&str]) -> Value {
-    dir.run(&[&BUNDLE[..], &["--json", "--output", output], more].concat()).json()
+    dir.run(&[&BUNDLE[..], &["--json", "--force", "--output", output], more].concat()).json()
 }
 
 /// The numbers of `v.npy` after its header.
@@ -93,7 +93,7 @@ fn a_model_its_written_vectors_and_the_events_own_give_the_same_bundles() {
     // And words rank otherwise.
     assert_eq!(bundle(&dir, "by_words.jsonl", &[])["vectors"]["kind"], "lexical");
     assert!(dir.read("by_words.jsonl") != wanted);
-    let said = dir.run(&[&BUNDLE[..], &["--output", "b.jsonl", "--embeddings", "v.npy"]].concat());
+    let said = dir.run(&[&BUNDLE[..], &["--output", "b.jsonl", "--embeddings", "v.npy", "--force"]].concat());
     assert!(said.ok().contains("ranked by the vectors in v.npy (16 numbers)"), "{said:?}");
 }
 
