@@ -201,7 +201,8 @@ fn the_same_run_gives_the_same_bytes() {
         file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("sets");
     }
     other.file("run/notes.txt", "mine");
-    let args = ["capsule", "pack", "run", "-o", "c.tar.zst", "--force", "--include-bundles", "--include-eval", "e.jsonl"];
+    let args =
+        ["capsule", "pack", "run", "-o", "c.tar.zst", "--force", "--include-bundles", "--include-eval", "e.jsonl"];
     other.run(&args).ok();
     assert!(bytes(&dir) == bytes(&other), "the same run, the same bytes");
     other.run(&[&args[..], &["--packed-at", "2026-01-01T00:00:00Z"]].concat()).ok();
@@ -284,7 +285,8 @@ fn the_state_of_git_is_kept() {
         skipped();
         return;
     }
-    let state = || dir.run(&["capsule", "pack", "run", "--output", "c.tar.zst", "--force", "--json"]).json()["git"].clone();
+    let state =
+        || dir.run(&["capsule", "pack", "run", "--output", "c.tar.zst", "--force", "--json"]).json()["git"].clone();
     let clean = state();
     assert_eq!((clean["commit"].as_str().map(str::len), &clean["dirty"]), (Some(40), &false.into()), "{clean}");
     dir.file("crucible.yaml", "training: {steps: 1}");

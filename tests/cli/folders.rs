@@ -97,12 +97,23 @@ fn a_folder_is_evaluated_and_the_scoreboard_says_how_it_was_read() {
 fn folders_work_wherever_a_checkpoint_does() {
     let dir = prepared();
     for (model, dim) in [("bert_mean", 24), ("model2vec", 12)] {
-        let json =
-            dir.run(&["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy", "--json", "--force"]).json();
+        let json = dir
+            .run(&["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy", "--json", "--force"])
+            .json();
         assert_eq!((&json["rows"], &json["dim"]), (&60.into(), &dim.into()), "{model}");
         assert!(rows(&dir, "v.npy", dim).iter().all(|row| (row.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5));
         let report = dir
-            .run(&["bundle", "--checkpoint", model, "--events", "events.jsonl", "--output", "b.jsonl", "--json", "--force"])
+            .run(&[
+                "bundle",
+                "--checkpoint",
+                model,
+                "--events",
+                "events.jsonl",
+                "--output",
+                "b.jsonl",
+                "--json",
+                "--force",
+            ])
             .json();
         assert_eq!(report["vectors"]["sha256"], json["checkpoint_hash"], "{model}");
         let by_file = ["bundle", "--embeddings", "v.npy", "--events", "events.jsonl", "--output", "f.jsonl", "--force"];
@@ -133,7 +144,10 @@ fn a_gpu_gives_the_cpus_vectors() {
 fn what_is_no_model_is_refused_with_what_to_do() {
     let dir = prepared();
     let embed = |model: &str, more: &[&str]| {
-        dir.run(&[&["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy", "--force"][..], more].concat())
+        dir.run(
+            &[&["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy", "--force"][..], more]
+                .concat(),
+        )
     };
     // A pickle, in its folder and by itself.
     let folder = dir.path().join("bert_mean");

@@ -138,7 +138,10 @@ fn looks_are_counted_in_a_project_and_nowhere_else() {
     std::fs::write(dir.path().join("m.safetensors"), eval::checkpoint(1)).expect("writes");
     dir.file("e.jsonl", &eval::bundles());
     let look = |more: &[&str]| {
-        dir.run(&[&["eval", "--checkpoint", "m.safetensors", "--eval-set", "e.jsonl", "--force", "--output"], more].concat())
+        dir.run(
+            &[&["eval", "--checkpoint", "m.safetensors", "--eval-set", "e.jsonl", "--force", "--output"], more]
+                .concat(),
+        )
     };
     assert!(!look(&["s.json"]).ok().contains("looked at"));
     assert!(!dir.path().join("looks.jsonl").exists(), "no project");

@@ -165,8 +165,9 @@ fn what_can_not_be_revalidated_is_said() {
 #[test]
 fn variants_stand_the_test_and_name_their_parent() {
     let dir = planted();
-    let run =
-        |output: &str, more: &[&str]| dir.run(&[&EXPAND[..], &[output, "--min-passes", "6", "--json", "--force"], more].concat());
+    let run = |output: &str, more: &[&str]| {
+        dir.run(&[&EXPAND[..], &[output, "--min-passes", "6", "--json", "--force"], more].concat())
+    };
     let manifest = run("new/x.jsonl", &[]).json();
     assert_eq!(manifest, serde_json::from_str::<Value>(&dir.read("new/x_manifest.json")).expect("JSON"));
     let variants = parsed(&dir, "new/x.jsonl");
@@ -241,7 +242,8 @@ fn shards_of_a_run_merge_into_the_bytes_of_the_whole() {
         dir.run(&[&MINE[..], &[output, "--force"], more].concat()).ok();
     };
     let merge = |most: &str, shards: &[&str]| {
-        let args = ["pool", "merge", "--output", "merged.jsonl", "--max-output", most, "--json", "--force", "--organic"];
+        let args =
+            ["pool", "merge", "--output", "merged.jsonl", "--max-output", most, "--json", "--force", "--organic"];
         dir.run(&[&args[..], shards].concat()).json()
     };
     for most in ["20", "15000"] {

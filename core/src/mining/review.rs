@@ -139,7 +139,11 @@ pub fn read_queue(reader: &mut dyn BufRead, source: &str) -> Result<Vec<Map<Stri
     read_lines(reader, source, "suspect", parse_json::<Map<String, Value>>, |_, line| {
         for field in ["bundle_id", "negative"] {
             if !line.get(field).is_some_and(Value::is_string) {
-                return Err(Fault { line: None, field: Some(field.to_owned()), message: "is missing, or no text".to_owned() });
+                return Err(Fault {
+                    line: None,
+                    field: Some(field.to_owned()),
+                    message: "is missing, or no text".to_owned(),
+                });
             }
         }
         if is_judged(&line) || line.keys().any(|name| !is_field(name)) {
@@ -285,7 +289,8 @@ mod tests {
     #[test]
     fn an_empty_queue_has_nothing_and_another_file_is_refused() {
         assert_eq!(read_queue(&mut &b""[..], "queue").expect("reads"), Vec::<Map<String, Value>>::new());
-        let faults = read(&[line("a", "1", ""), r#"{"bundle_id":"a"}"#.to_owned(), "x".to_owned()]).expect_err("no queue");
+        let faults =
+            read(&[line("a", "1", ""), r#"{"bundle_id":"a"}"#.to_owned(), "x".to_owned()]).expect_err("no queue");
         let said = faults.to_string();
         assert!(said.contains("line 2: `negative`") && said.contains("line 3: not JSON"), "{said}");
     }

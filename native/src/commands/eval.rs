@@ -223,13 +223,13 @@ fn check_outputs(args: &Args, items: &Path) -> CliResult<()> {
     taken.extend(baseline_items.as_deref().map(|path| ("the baseline's items", path)));
     taken.extend(args.organic_baseline.as_deref().map(|path| ("--organic-baseline", path)));
     taken.extend(args.organic_scoreboard.as_deref().map(|path| ("--organic-scoreboard", path)));
-    let outputs = [("--output", args.output()), ("--items", items)];
-    args.replace.check(&outputs, &taken)?;
     let plain = scoreboards::items_beside(args.output());
     if parquet_file::is_one(items) && plain.exists() {
         let message = format!("--items {}: {} would be taken for this scoreboard's", items.display(), plain.display());
         return Err(CliError::usage(message).advise("remove that file, or name another --output"));
     }
+    let outputs = [("--output", args.output()), ("--items", items)];
+    args.replace.check(&outputs, &taken)?;
     if let Some(ledger) = &args.ledger {
         // It is added to, so it may be there.
         taken.extend(outputs);

@@ -106,7 +106,9 @@ fn check_outputs(runs: &[PathBuf], args: &Args) -> CliResult<()> {
     let inputs: Vec<Named<'_>> = inputs.iter().filter_map(|(flag, path)| Some((*flag, path.as_deref()?))).collect();
     args.replace.check(&outputs, &inputs)?;
     // It is added to, so it may be there.
-    args.ledger.as_deref().map_or(Ok(()), |ledger| refuse_overwriting(&[("--ledger", ledger)], &[inputs, outputs].concat()))
+    args.ledger
+        .as_deref()
+        .map_or(Ok(()), |ledger| refuse_overwriting(&[("--ledger", ledger)], &[inputs, outputs].concat()))
 }
 
 /// Folders with a checkpoint, by name. Links to folders are not followed: they may lead in circles.

@@ -289,7 +289,7 @@ impl Args {
             stats: self.stats.clone().unwrap_or_else(|| output::beside(&self.output, "_stats.json")),
             state: output::beside(&self.output, "_resume_state.json"),
         };
-        let mut inputs: Vec<Named<'_>> = vec![("--events", &self.events)];
+        let mut inputs: Vec<(&str, &Path)> = vec![("--events", &self.events)];
         inputs.extend(self.existing_tier3.as_deref().map(|path| ("--existing-tier3", path)));
         inputs.extend(sources.iter().flat_map(Source::files));
         let all: Vec<Named<'_>> = outputs.all().into_iter().filter_map(|(flag, path)| Some((flag, path?))).collect();

@@ -54,7 +54,11 @@ pub(super) fn carried(carried: Carried, path: &Path, ctx: &Context) {
     let Carried { lines, gone } = carried;
     if lines > 0 {
         let path = path.display();
-        let gone = if gone > 0 { format!("; {gone} of them are of bundles that are not suspected now") } else { String::new() };
+        let gone = if gone > 0 {
+            format!("; {gone} of them are of bundles that are not suspected now")
+        } else {
+            String::new()
+        };
         ctx.reporter.note(format!("{path}: {lines} lines with verdicts or notes were kept{gone}"));
     }
 }
