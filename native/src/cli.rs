@@ -11,7 +11,7 @@ const AFTER_HELP: &str = "\
 Any key of the configuration is a flag too: --training.steps 20000, --experiment.seeds 1,2,3.
 
 Exit status: 0 success, 1 other error, 2 usage or configuration, 3 faults in data, 4 device, 5 different fingerprints, \
-6 stopped by a guardrail or a FAIL verdict, 7 INCONCLUSIVE verdict, 75 stopped by SIGTERM or SIGUSR1 after saving, \
+6 stopped by a guardrail or a FAIL verdict, 7 INCONCLUSIVE verdict, 75 stopped by SIGTERM, SIGUSR1 or SIGHUP after saving, \
 130 interrupted.
 
 Environment: CRUCIBLE_CONFIG, CRUCIBLE_DEVICE, CRUCIBLE_WEBHOOK, CRUCIBLE_CACHE_DIR, NO_COLOR.";

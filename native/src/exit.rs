@@ -23,7 +23,7 @@ pub enum Exit {
     Stopped,
     /// The verdict is INCONCLUSIVE.
     Inconclusive,
-    /// SIGTERM or SIGUSR1, after saving: run the same command again and it goes on. Schedulers requeue on this.
+    /// SIGTERM, SIGUSR1 or SIGHUP, after saving: run the same command again and it goes on. Schedulers requeue on this.
     Requeue,
     /// Ctrl-C.
     Interrupted,

@@ -148,6 +148,12 @@ pub fn read_text(path: &Path, limit: usize) -> CliResult<String> {
     })
 }
 
+/// Whether a name begins with a dot: such folders are made meanwhile or put aside, and hold no results.
+#[must_use]
+pub fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
 /// `1536` as "1.5 KiB".
 #[must_use]
 pub fn human_bytes(bytes: usize) -> String {

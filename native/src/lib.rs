@@ -27,6 +27,7 @@ pub mod new_folder;
 pub mod output;
 pub mod overrides;
 pub mod parquet_file;
+pub mod previous;
 pub mod progress;
 pub mod reference;
 pub mod replace;
@@ -54,6 +55,7 @@ use std::process::ExitCode;
 /// Runs the program with the arguments that it was started with.
 #[must_use]
 pub fn main(args: Vec<OsString>) -> ExitCode {
+    let unreadable = args.iter().find(|arg| arg.to_str().is_none()).map(|arg| arg.display().to_string());
     let split = overrides::split(args);
     let (cli, overrides) = match split {
         Err(error) => return ended(&Reporter::new(Level::Normal), Err(error)).into(),
@@ -68,7 +70,10 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         },
     };
     let reporter = Reporter::new(cli.global.level());
-    let result = run(cli, overrides, reporter.clone());
+    let result = match unreadable.filter(|_| cli.command.takes_config()) {
+        Some(shown) => Err(overrides::not_text(&shown)),
+        None => run(cli, overrides, reporter.clone()),
+    };
     ended(&reporter, result).into()
 }
 

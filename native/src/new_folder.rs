@@ -1,11 +1,14 @@
 //! A folder that appears whole or not at all.
 
 use crate::error::{CliError, CliResult};
-use crate::output;
+use crate::{lock, output};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use tempfile::TempDir;
+
+/// How names of folders that are only looked at begin.
+const PASSING: &str = "crucible-capsule.";
 
 /// Refuses a place that is taken; an empty folder is not.
 ///
@@ -34,6 +37,8 @@ pub struct NewFolder {
     dir: TempDir,
     /// Whether the files are to stay, and so must reach the disk.
     durable: bool,
+    /// Holds the lock by which others know that somebody works in it.
+    _lock: Option<File>,
 }
 
 impl NewFolder {
@@ -43,20 +48,19 @@ impl NewFolder {
     /// It can't be written.
     pub fn beside(target: &Path) -> CliResult<Self> {
         // Folders above the target are made when all is well.
-        let above = target.ancestors().skip(1).map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
-        let above = above.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-        let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let prefix = format!(".{name}.");
+        let above = output::existing_above(target);
+        output::remove_leftovers_in(above, target);
+        let prefix = output::temporary_prefix(target);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".tmp");
+        builder.prefix(&prefix).suffix(output::TEMPORARY);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             // The user's umask is applied to this; the library's own default is for secrets.
             builder.permissions(std::fs::Permissions::from_mode(0o777));
         }
-        let dir = builder.tempdir_in(above).map_err(|e| CliError::io("write", target, &e))?;
-        Ok(Self { dir, durable: true })
+        let (dir, lock) = locked(|| builder.tempdir_in(above)).map_err(|e| CliError::io("write", target, &e))?;
+        Ok(Self { dir, durable: true, _lock: lock })
     }
 
     /// A folder that is only looked at.
@@ -64,10 +68,11 @@ impl NewFolder {
     /// # Errors
     /// It can't be written.
     pub fn passing() -> CliResult<Self> {
-        let dir = tempfile::Builder::new().prefix("crucible-capsule.").tempdir().map_err(|e| {
+        let (dir, lock) = locked(|| tempfile::Builder::new().prefix(PASSING).tempdir()).map_err(|e| {
             CliError::io("write", &std::env::temp_dir(), &e).advise("TMPDIR names another place for temporary files")
         })?;
-        Ok(Self { dir, durable: false })
+        remove_passing(dir.path());
+        Ok(Self { dir, durable: false, _lock: lock })
     }
 
     /// Where it is for now.
@@ -120,6 +125,46 @@ impl NewFolder {
     }
 }
 
+/// A new folder and its lock; none where folders can't be locked.
+fn locked(make: impl Fn() -> io::Result<TempDir>) -> io::Result<(TempDir, Option<File>)> {
+    for _ in 0..output::TRIES {
+        let dir = make()?;
+        let Ok(file) = File::open(dir.path()) else { return Ok((dir, None)) };
+        match lock::try_lock(&file) {
+            Ok(true) if lock::is_at(&file, dir.path()) => return Ok((dir, Some(file))),
+            Err(_) => return Ok((dir, None)),
+            // Another process took it for a leftover, and removes it.
+            Ok(_) => {}
+        }
+    }
+    Err(io::Error::other("temporary folders are removed by another program as soon as they are made"))
+}
+
+/// Removes folders beside `own` that killed processes of the same user left.
+fn remove_passing(own: &Path) {
+    let (Some(above), Ok(meta)) = (own.parent(), std::fs::symlink_metadata(own)) else { return };
+    for entry in std::fs::read_dir(above).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(PASSING) && n.len() == PASSING.len() + 6);
+        if ours && entry.metadata().is_ok_and(|other| other.is_dir() && same_owner(&other, &meta)) {
+            // What can't be removed is left for another time.
+            let _ = output::remove_leftover(&entry.path());
+        }
+    }
+}
+
+fn same_owner(a: &std::fs::Metadata, b: &std::fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        a.uid() == b.uid()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (a, b);
+        true
+    }
+}
+
 struct Written {
     file: File,
     durable: bool,
@@ -133,5 +178,32 @@ impl Write for Written {
     /// Called once, at the end.
     fn flush(&mut self) -> io::Result<()> {
         if self.durable { self.file.sync_all() } else { Ok(()) }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn count(dir: &Path) -> usize {
+        std::fs::read_dir(dir).expect("is a folder").count()
+    }
+
+    #[test]
+    fn a_folder_that_a_killed_process_left_goes_and_one_in_use_stays() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let target = dir.path().join("new");
+        let NewFolder { dir: killed, _lock: lock, .. } = NewFolder::beside(&target).expect("creates");
+        std::fs::write(killed.path().join("x"), "half").expect("writes");
+        let _ = killed.keep();
+        drop(lock);
+        let other = NewFolder::beside(&target).expect("creates");
+        assert_eq!(count(dir.path()), 1, "the leftover is gone");
+        let third = NewFolder::beside(&target).expect("creates");
+        assert_eq!(count(dir.path()), 2, "the other's folder is not");
+        third.file("x").expect("creates").flush().expect("writes");
+        third.appear(&target).expect("appears");
+        drop(other);
+        assert!(count(dir.path()) == 1 && target.join("x").exists());
     }
 }

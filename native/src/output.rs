@@ -1,13 +1,16 @@
 //! Results: to the standard output, or to files that are never half written.
 //!
 //! A file is written under a temporary name in the same folder, synced, renamed over the old one, and the folder is
-//! synced: after a crash there is the old file or the new one. `.gz` and `.zst` are packed as they are written, with
-//! nothing of the clock inside, so that the same content is the same bytes.
+//! synced: after a crash there is the old file or the new one. A temporary file is locked by its writer, so that what a
+//! killed process left is known by its lock and removed when the same file is written again. `.gz` and `.zst` are packed
+//! as they are written, with nothing of the clock inside, so that the same content is the same bytes.
 
 use crate::error::{CliError, CliResult};
 use crate::io::Packing;
+use crate::lock;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +19,13 @@ use tempfile::NamedTempFile;
 /// zstd's level; packing is not what our runs wait for.
 const ZSTD_LEVEL: i32 = 6;
 /// How names of temporary files end.
-const TEMPORARY: &str = ".tmp";
+pub(crate) const TEMPORARY: &str = ".tmp";
+/// Random characters before that.
+const RANDOM: usize = 6;
+/// Of a name, so many bytes go into a temporary one: names have at most 255.
+const MOST_OF_NAME: usize = 200;
+/// A temporary file is made again where another process took it for a leftover.
+pub(crate) const TRIES: usize = 100;
 
 /// Prints a result.
 ///
@@ -92,8 +101,15 @@ pub fn check_writable(path: &Path) -> CliResult<()> {
     if folder_of(path).exists() {
         return AtomicFile::create(path).map(drop);
     }
-    let above = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    temporary(above, path, None).map(drop).map_err(|e| CliError::io("write", path, &e))
+    let above = existing_above(path);
+    remove_leftovers_in(above, path);
+    temporary(above, path, MODE, None).map(drop).map_err(|e| CliError::io("write", path, &e))
+}
+
+/// The nearest folder above `path` that is there.
+pub(crate) fn existing_above(path: &Path) -> &Path {
+    let above = path.ancestors().skip(1).map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
+    above.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new("."))
 }
 
 /// Removes a file, if it is there.
@@ -107,32 +123,74 @@ pub fn remove_file(path: &Path) -> CliResult<()> {
     }
 }
 
-/// Removes temporary files that a killed process left beside `path`. Only for files that nobody else writes meanwhile.
+/// Removes temporary files that a killed process left beside `path`: those that nobody has locked.
 ///
 /// # Errors
 /// The folder can't be read or written.
 pub fn remove_leftovers(path: &Path) -> CliResult<()> {
-    let (prefix, folder) = (temporary_prefix(path), folder_of(path));
+    let folder = folder_of(path);
     let failed = |e: io::Error| CliError::io("clear", folder, &e);
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
+    leftovers(folder, path).map_err(failed)?.iter().try_for_each(|left| remove_leftover(left)).map_err(failed)
+}
+
+/// The same in any folder, and no matter whether it can be done.
+pub(crate) fn remove_leftovers_in(folder: &Path, target: &Path) {
+    leftovers(folder, target).unwrap_or_default().iter().for_each(|left| drop(remove_leftover(left)));
+}
+
+/// Temporary files and folders for `target` in `folder`.
+fn leftovers(folder: &Path, target: &Path) -> io::Result<Vec<PathBuf>> {
+    let prefix = temporary_prefix(target);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
         let name = entry.file_name();
-        let middle = name.to_str().and_then(|n| n.strip_prefix(&prefix)?.strip_suffix(TEMPORARY));
         // `.x.json.abcdef.tmp` is a leftover of `x.json`, not of `x`.
-        if middle.is_some_and(|m| !m.contains('.')) {
-            std::fs::remove_file(entry.path()).map_err(failed)?;
+        let middle = name.to_str().and_then(|n| n.strip_prefix(&prefix)?.strip_suffix(TEMPORARY));
+        if middle.is_some_and(|m| m.len() == RANDOM && m.bytes().all(|b| b.is_ascii_alphanumeric())) {
+            found.push(entry.path());
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Removes a temporary file or folder whose writer is gone.
+pub(crate) fn remove_leftover(path: &Path) -> io::Result<()> {
+    let Ok(meta) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    // A file system without locks does not tell whether the writer is gone.
+    let free = |file: &File| lock::try_lock(file).unwrap_or(false) && lock::is_at(file, path);
+    let removed = if meta.is_dir() {
+        // Folders can't be opened, and so not be locked, on every system.
+        match File::open(path) {
+            Ok(folder) if free(&folder) => std::fs::remove_dir_all(path),
+            _ => return Ok(()),
+        }
+    } else if meta.is_file() {
+        match OpenOptions::new().write(true).open(path) {
+            Ok(file) if free(&file) => std::fs::remove_file(path),
+            _ => return Ok(()),
+        }
+    } else {
+        return Ok(());
+    };
+    match removed {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
 }
 
 /// A name beside `path`: `a/X.jsonl.gz` and `_items.jsonl` make `a/X_items.jsonl`.
 #[must_use]
 pub fn beside(path: &Path, end: &str) -> PathBuf {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = [".gz", ".zst", ".zstd"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
-    let stem = [".jsonl", ".json"].iter().find_map(|kind| stem.strip_suffix(kind)).unwrap_or(stem);
-    path.with_file_name(format!("{stem}{end}"))
+    let without = |path: &Path, ends: &[&str]| -> Option<PathBuf> {
+        let known = path.extension().is_some_and(|e| ends.iter().any(|known| e == OsStr::new(known)));
+        (known && path.file_stem().is_some()).then(|| path.with_extension(""))
+    };
+    let stem = without(path, &["gz", "zst", "zstd"]).unwrap_or_else(|| path.to_owned());
+    let stem = without(&stem, &["jsonl", "json"]).unwrap_or(stem);
+    let mut name = stem.file_name().map(OsStr::to_owned).unwrap_or_default();
+    name.push(end);
+    path.with_file_name(name)
 }
 
 /// Creates a folder and those above it.
@@ -205,7 +263,8 @@ impl AtomicFile {
             _ => {
                 let folder = folder_of(&target);
                 create_folder(folder)?;
-                Sink::Temporary(temporary(folder, &target, existing.as_ref()).map_err(failed)?)
+                remove_leftovers_in(folder, &target);
+                Sink::Temporary(temporary(folder, &target, MODE, existing.as_ref()).map_err(failed)?)
             }
         };
         let buffered = BufWriter::with_capacity(256 << 10, sink);
@@ -362,30 +421,67 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// How names of temporary files for `path` begin.
-fn temporary_prefix(path: &Path) -> String {
-    format!(".{}.", path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default())
+pub(crate) fn temporary_prefix(path: &Path) -> String {
+    let mut name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let most = (0..=MOST_OF_NAME).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+    name.truncate(most);
+    format!(".{name}.")
 }
 
-/// A temporary file beside `target`, with the permissions that the file will have.
-fn temporary(folder: &Path, target: &Path, existing: Option<&std::fs::Metadata>) -> io::Result<NamedTempFile> {
+/// Permissions of files before the user's umask.
+const MODE: u32 = 0o666;
+/// Of files that are for their owner alone.
+const PRIVATE: u32 = 0o600;
+
+/// A temporary file for `target`, locked, with the permissions that the file will have.
+fn temporary(
+    folder: &Path,
+    target: &Path,
+    mode: u32,
+    existing: Option<&std::fs::Metadata>,
+) -> io::Result<NamedTempFile> {
     let prefix = temporary_prefix(target);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(TEMPORARY);
+    builder.prefix(&prefix).suffix(TEMPORARY).rand_bytes(RANDOM);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         // The user's umask is applied to this; the library's own default is for secrets.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    let file = builder.tempfile_in(folder)?;
-    if let Some(meta) = existing {
-        file.as_file().set_permissions(meta.permissions())?;
+    #[cfg(not(unix))]
+    let _ = mode;
+    for _ in 0..TRIES {
+        let file = builder.tempfile_in(folder)?;
+        // Without locks nobody removes it, either.
+        let locked = lock::try_lock(file.as_file()).unwrap_or(true);
+        if locked && lock::is_at(file.as_file(), file.path()) {
+            if let Some(meta) = existing {
+                file.as_file().set_permissions(meta.permissions())?;
+            }
+            return Ok(file);
+        }
     }
-    Ok(file)
+    Err(io::Error::other("temporary files are removed by another program as soon as they are made"))
+}
+
+/// Writes a new file that only its owner may read.
+///
+/// # Errors
+/// A file of that name is there, or it can't be written.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> CliResult<()> {
+    let failed = |e: io::Error| CliError::io("write", path, &e);
+    let folder = folder_of(path);
+    create_folder(folder)?;
+    remove_leftovers_in(folder, path);
+    let mut file = temporary(folder, path, PRIVATE, None).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist_noclobber(path).map_err(|e| failed(e.error))?;
+    sync_folder(folder).map_err(failed)
 }
 
 /// Makes a rename durable. Windows has no such call and needs none.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     #[cfg(not(unix))]
@@ -446,17 +542,75 @@ mod tests {
         }
     }
 
+    /// What a killed process leaves.
+    fn left(dir: &Path, of: &Path) -> PathBuf {
+        temporary(dir, of, MODE, None).expect("creates").keep().expect("keeps").1
+    }
+
     #[test]
     fn leftovers_are_those_of_one_file() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("a.json");
-        let temporary = |of: &Path| temporary(dir.path(), of, None).expect("creates").keep().expect("keeps");
-        temporary(&path);
-        temporary(&dir.path().join("a"));
-        write_file(&path, b"x").expect("writes");
+        left(dir.path(), &path);
+        left(dir.path(), &dir.path().join("a"));
+        for other in [".a.json.more.tmp", ".a.json.abcdef.bak", ".a.json.ab.def.tmp"] {
+            std::fs::write(dir.path().join(other), "x").expect("writes");
+        }
         remove_leftovers(&path).expect("removes");
         let left = names(dir.path());
-        assert!(left.len() == 2 && left[0].starts_with(".a.") && left[1] == "a.json", "{left:?}");
+        assert!(left.len() == 4 && left[0].starts_with(".a."), "{left:?}");
+        assert!(
+            !left
+                .iter()
+                .any(|n| n.starts_with(".a.json.") && n.len() == ".a.json.abcdef.tmp".len() && n.ends_with(".tmp")),
+            "{left:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_written_again_takes_its_leftovers_away_and_no_one_elses() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a.json");
+        left(dir.path(), &path);
+        // Somebody writes the same file now.
+        let other = AtomicFile::create(&path).expect("creates");
+        assert_eq!(names(dir.path()).len(), 1, "the leftover is gone");
+        write_file(&path, b"x").expect("writes");
+        assert_eq!(names(dir.path()).len(), 2, "the other's file is not");
+        other.commit().expect("is still there");
+        assert_eq!(names(dir.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn names_of_any_length_and_any_bytes_have_temporary_ones() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let long = "\u{e4}".repeat(127);
+        write_file(&dir.path().join(&long), b"x").expect("writes");
+        assert_eq!(names(dir.path()), [long]);
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            let path = dir.path().join(OsStr::from_bytes(b"a\xff.jsonl"));
+            write_file(&path, b"x").expect("writes");
+            assert!(path.exists());
+            let wanted = dir.path().join(OsStr::from_bytes(b"a\xff_items.jsonl"));
+            assert_eq!(beside(&path, "_items.jsonl"), wanted);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_is_for_its_owner_and_replaces_nothing() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("k.key");
+        write_secret(&path, b"x").expect("writes");
+        assert_eq!(std::fs::metadata(&path).expect("is there").permissions().mode() & 0o077, 0);
+        assert!(write_secret(&path, b"y").is_err());
+        assert_eq!(
+            (names(dir.path()), std::fs::read(&path).expect("reads")),
+            (vec!["k.key".to_owned()], b"x".to_vec())
+        );
     }
 
     #[test]

@@ -14,6 +14,25 @@ pub fn of_path(flag: &str, key: &str, path: &Path) -> Override {
     Override::named(flag, key, &serde_json::Value::String(path.display().to_string()).to_string())
 }
 
+/// [`of_path`] of a path from the root on. Settings are text, and another name must not be written to.
+///
+/// # Errors
+/// The path is no UTF-8 text; with exit status 2.
+pub fn of_whole_path(flag: &str, key: &str, path: &Path) -> Result<Override, CliError> {
+    let path = absolute(path);
+    match path.to_str() {
+        Some(_) => Ok(of_path(flag, key, &path)),
+        None => Err(not_text(&path.display().to_string())),
+    }
+}
+
+/// An argument that has to be text and is none.
+#[must_use]
+pub fn not_text(shown: &str) -> CliError {
+    CliError::usage(format!("{shown} is not UTF-8 text, and settings are"))
+        .advise("rename the file or folder, or work in a folder with another name")
+}
+
 /// `path` from the root on; as it is, where that can't be told.
 #[must_use]
 pub fn absolute(path: &Path) -> PathBuf {

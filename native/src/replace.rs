@@ -1,8 +1,10 @@
 //! One rule for all outputs: a file that is there is replaced only with `--force`, and an input never.
 
 use crate::error::{CliError, CliResult};
-use crate::output;
+use crate::{io, output};
 use crucible_core::encoder::FolderModel;
+use crucible_core::mining;
+use std::io::{BufRead as _, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 /// A file, and what the user knows it by: a flag, or words such as "the manifest".
@@ -10,6 +12,8 @@ pub type Named<'a> = (&'a str, &'a Path);
 
 /// Files that are named, of those that are there.
 const SHOWN: usize = 3;
+/// Bytes of a first line that are looked at.
+const MOST_OF_LINE: u64 = 1 << 20;
 
 /// The flag of every command that writes files.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -20,13 +24,22 @@ pub struct Replace {
 }
 
 impl Replace {
-    /// Checks all outputs of a command before its work: each can be written, none is an input or another output, and none
-    /// is there already, unless it may be replaced.
+    /// Checks all outputs of a command before its work: each can be written, none is an input or another output, none holds
+    /// verdicts that a person wrote, and none is there already, unless it may be replaced.
     ///
     /// # Errors
-    /// An input or another output would be overwritten, or a file is there already (exit status 2); a place that can't be
-    /// written.
+    /// An input, another output or verdicts would be overwritten, or a file is there already (exit status 2); a place that
+    /// can't be written.
     pub fn check(self, outputs: &[Named<'_>], inputs: &[Named<'_>]) -> CliResult<()> {
+        self.check_merged(outputs, inputs)?;
+        outputs.iter().try_for_each(|(flag, path)| refuse_judged(flag, path))
+    }
+
+    /// The same for an output into which the command takes over what a person wrote in the file that is there.
+    ///
+    /// # Errors
+    /// As [`Replace::check`].
+    pub fn check_merged(self, outputs: &[Named<'_>], inputs: &[Named<'_>]) -> CliResult<()> {
         refuse_overwriting(outputs, inputs)?;
         if !self.force {
             refuse_existing(outputs)?;
@@ -50,6 +63,30 @@ impl Replace {
         Err(CliError::usage(format!("the folder {} is not empty", dir.display()))
             .advise("name a new folder, or write over files of the same names with --force"))
     }
+}
+
+/// Refuses to overwrite a review queue with verdicts, whatever the user says: they were work.
+fn refuse_judged(flag: &str, path: &Path) -> CliResult<()> {
+    if !path.is_file() || !is_queue(path) {
+        return Ok(());
+    }
+    let read = mining::read_queue(&mut *io::open(path)?, &path.display().to_string());
+    // What can't be read may still hold some.
+    if read.is_ok_and(|lines| lines.is_empty()) {
+        return Ok(());
+    }
+    let message = format!("{flag} {} is a review queue, with verdicts or notes in it", path.display());
+    Err(CliError::usage(message).advise("name another file; `crucible mine --review` alone keeps them"))
+}
+
+/// Whether the first line is one of a review queue.
+fn is_queue(path: &Path) -> bool {
+    let mut line = Vec::new();
+    let first = io::open(path).and_then(|file| {
+        file.take(MOST_OF_LINE).read_until(b'\n', &mut line).map_err(|e| CliError::io("read", path, &e))
+    });
+    let line: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_slice(&line).ok();
+    first.is_ok() && line.is_some_and(|l| ["bundle_id", "negative", "verdict"].iter().all(|name| l.contains_key(*name)))
 }
 
 /// Refuses outputs that are there already.
@@ -187,6 +224,26 @@ mod tests {
         refused(NEVER, &[("--output", &loose)], &[], "is there already");
         let null = Path::new("/dev/null");
         NEVER.check(&[("--output", null), ("--items", null)], &[("--input", null)]).expect("nothing is replaced");
+    }
+
+    #[test]
+    fn verdicts_are_replaced_by_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("queue.jsonl");
+        let line = |verdict: &str| format!(r#"{{"bundle_id":"a","negative":"b","verdict":{verdict}}}"#) + "\n";
+        for (text, holds) in [
+            (line("null") + &line("null"), false),
+            (line("null") + &line("\"keep\""), true),
+            (line("null") + "half a li", true),
+            (r#"{"bundle_id":"a"}"#.to_owned(), false),
+            (String::new(), false),
+        ] {
+            std::fs::write(&path, &text).expect("writes");
+            let outputs = [("--output", path.as_path())];
+            assert_eq!(FORCE.check(&outputs, &[]).is_err(), holds, "{text}");
+            FORCE.check_merged(&outputs, &[]).expect("is merged");
+            assert!(NEVER.check_merged(&outputs, &[]).is_err());
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Stopping long work from outside.
 //!
-//! The first Ctrl-C, SIGTERM or SIGUSR1 only sets a flag; long work polls it, saves, and ends with the status that
-//! [`Stop::exit`] names. A second Ctrl-C ends the program at once: outputs are written under temporary names, so that
+//! The first Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP only sets a flag; long work polls it, saves, and ends with the status
+//! that [`Stop::exit`] names. A second Ctrl-C ends the program at once: outputs are written under temporary names, so that
 //! leaves the old file or the new one. Short commands don't install this and end at the first signal as usual.
 
 use crate::error::{CliError, CliResult};
@@ -38,8 +38,12 @@ impl Stop {
         flag::register_usize(SIGTERM, Arc::clone(&self.requeue), SIGTERM as usize)?;
         #[cfg(unix)]
         {
-            use signal_hook::consts::SIGUSR1;
+            use signal_hook::consts::{SIGHUP, SIGUSR1};
             flag::register_usize(SIGUSR1, Arc::clone(&self.requeue), SIGUSR1 as usize)?;
+            // Under `nohup` the end of a terminal is nothing to stop for.
+            if !is_ignored(SIGHUP) {
+                flag::register_usize(SIGHUP, Arc::clone(&self.requeue), SIGHUP as usize)?;
+            }
         }
         Ok(())
     }
@@ -63,16 +67,27 @@ impl Stop {
     }
 }
 
+/// Whether this process was started with a signal ignored.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "what becomes of a signal has no safe way to be asked")]
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all zeros are a value of this struct, and with no new action the call only writes to it.
+    unsafe {
+        let mut old: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::low_level::raise;
 
     // One test: signals reach the whole process.
     #[test]
     fn signals_ask_for_a_stop() {
-        for signal in [SIGTERM, SIGUSR1] {
+        for signal in [SIGTERM, SIGUSR1, SIGHUP] {
             let stop = Stop::listen().expect("listens");
             assert_eq!(stop.exit(), None);
             raise(signal).expect("raises");

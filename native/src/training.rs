@@ -1,7 +1,7 @@
 //! A training run in its folder: what is read, what is written, how it goes on after a stop.
 //!
 //! `resume_state.safetensors` lies beside the outputs until the run is finished; a run that starts over removes it
-//! first. `metrics.jsonl` holds no time and is cut back to the resumed step, so a run that was killed ends in the same
+//! first, and puts a finished run aside ([`crate::previous`]). `metrics.jsonl` holds no time and is cut back to the resumed step, so a run that was killed ends in the same
 //! bytes as one that was not; times go to `train.log`.
 
 use crate::context::Context;
@@ -11,17 +11,17 @@ use crate::exit::Exit;
 use crate::progress::{Progress, Reporter};
 use crate::signals::Stop;
 use crate::vectors::Source;
-use crate::{device, guards, io, output, tracking, webhook};
+use crate::{clock, device, guards, io, output, previous, tracking, webhook};
 use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::GpuBackend;
-use crucible_core::config::{self, Config, ModelKind, Precision, decides};
+use crucible_core::config::{self, Config, Model, ModelKind, Precision, decides};
 use crucible_core::curriculum::exposure::{self, CellExposure, RunExposures};
 use crucible_core::curriculum::{CELL_NAMES, CELLS};
 use crucible_core::data::{BundleSet, content_hash, hex};
 use crucible_core::encoder::{Checkpoint, Corpus, CorpusBuilder, EncoderError, StaticEncoder, Tokenizer};
 use crucible_core::guardrails::{self, Finding, Level, Report};
 use crucible_core::train::{
-    DeviceTrainee, Engine, Metrics, Observer, Optimizer, Outcome, State, TrainError, train, train_on,
+    DeviceTrainee, Engine, Metrics, Observer, Optimizer, Outcome, State, StateError, TrainError, train, train_on,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -99,6 +99,7 @@ impl Inputs {
     }
 
     /// What a resume state must belong to: settings that decide numbers, contents of the inputs, seed, program.
+    /// Files count by what they hold, however they are named.
     fn run_id(&self, config: &Config, seed: u64) -> String {
         let (settings, content) = (decides::deciding(config), &self.content);
         let text = format!("{settings}{content}\n{seed}\n{}", env!("CARGO_PKG_VERSION"));
@@ -262,18 +263,21 @@ pub fn run_seed_on(
         ctx.reporter.note(format!("training on {}", backend.device().name()));
     }
     let device_name = device::name(backend.as_ref());
+    let evals = Evals::read(config)?;
     let run_id = inputs.run_id(config, seed);
+    // Where the tokenizer lay says nothing about the model, which holds all of it.
+    let model = Model { tokenizer_file: None, ..config.model.clone() };
     let vocab = inputs.tokenizer.as_ref().map_or(0, Tokenizer::vocab_size);
     let unusable = |e: crucible_core::encoder::EncoderError| CliError::usage(e.to_string());
     let state_path = dir.join(STATE);
     let state = if resume && state_path.exists() {
         let bytes = io::read_bytes(&state_path, MAX_STATE_BYTES)?;
-        let mut empty = StaticEncoder::zeros(&config.model, vocab).map_err(unusable)?;
+        let mut empty = StaticEncoder::zeros(&model, vocab).map_err(unusable)?;
         empty.take_ready(&inputs.corpus);
         State::from_bytes(&bytes, &run_id, State::new(empty, &config.guardrails))
-            .map_err(|e| CliError::usage(format!("{}: {e}", state_path.display())))?
+            .map_err(|e| unusable_state(&state_path, &e))?
     } else {
-        let encoder = StaticEncoder::init(&config.model, vocab, &inputs.corpus, seed).map_err(unusable)?;
+        let encoder = StaticEncoder::init(&model, vocab, &inputs.corpus, seed).map_err(unusable)?;
         State::new(encoder, &config.guardrails)
     };
     let first = state.step;
@@ -287,12 +291,11 @@ pub fn run_seed_on(
             Some(trainee)
         }
     };
-    let evals = Evals::read(config)?;
     output::create_folder(dir)?;
     if !resume {
+        previous::put_aside(dir)?;
         // Else a stop before the first save would be resumed from what an earlier run left.
         output::remove_file(&state_path)?;
-        output::remove_file(&dir.join(CHECKPOINT))?;
         output::remove_file(&dir.join(EVALS))?;
         tracking::forget(dir)?;
     }
@@ -360,7 +363,7 @@ pub fn run_seed_on(
         drop(outcome);
         checkpoint_sha256 = Some(hex(&Sha256::digest(&bytes)));
         output::write_file(&dir.join(CHECKPOINT), &bytes)?;
-        output::remove_file(&state_path)?;
+        tidy_finished(dir)?;
     } else if until == Some(step) {
         write_at_step(dir, step, outcome.state.exported(), inputs, seed)?;
     }
@@ -405,7 +408,9 @@ fn seen_from(config: &Config, dir: &Path) -> Config {
     }
     let mut config = config.clone();
     for path in config.input_paths_mut() {
-        *path = here.join(&*path).to_string_lossy().into_owned();
+        if let Some(whole) = here.join(&*path).to_str() {
+            *path = whole.to_owned();
+        }
     }
     config
 }
@@ -415,7 +420,43 @@ fn seen_from(config: &Config, dir: &Path) -> Config {
 /// # Errors
 /// The folder can't be written.
 pub fn tidy_finished(dir: &Path) -> CliResult<()> {
-    output::remove_file(&dir.join(STATE))
+    output::remove_file(&dir.join(STATE))?;
+    previous::remove(dir)
+}
+
+/// Refuses to train anew in a folder that holds a run, finished or not.
+///
+/// # Errors
+/// It holds one; with exit status 2.
+pub fn refuse_taken(dir: &Path) -> CliResult<()> {
+    let there = |name: &str| dir.join(name).exists();
+    if there(CHECKPOINT) {
+        let message = format!("{} holds a finished run", dir.display());
+        let advice =
+            "choose another --output-dir, or replace it with --force: it is kept until the new run is finished";
+        return Err(CliError::usage(message).advise(advice));
+    }
+    match WRITTEN.iter().find(|name| there(name)) {
+        Some(name) => {
+            let message = format!("{} holds a run that is not finished: {name} is there", dir.display());
+            Err(CliError::usage(message)
+                .advise("go on with --resume, start over with --force, or choose another --output-dir"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn unusable_state(path: &Path, error: &StateError) -> CliError {
+    let message = format!("{}: {error}", path.display());
+    let advice = "train with --force instead of --resume to start over";
+    match error {
+        StateError::Broken(_) => {
+            CliError::new(Exit::Data, message).advise(format!("put back a copy of it, or {advice}"))
+        }
+        StateError::Other(_) => {
+            CliError::usage(message).advise(format!("resume with the settings and files of that run, or {advice}"))
+        }
+    }
 }
 
 fn internal(e: crucible_core::encoder::EncoderError) -> CliError {
@@ -470,7 +511,7 @@ struct RunFiles<'a> {
 
 impl RunFiles<'_> {
     fn say(&mut self, text: &str) {
-        let now = jiff::Timestamp::now();
+        let now = clock::timestamp();
         // A log that can't be written stops no training.
         let _ = append_whole(&mut self.log, &format!("{now} {text}\n"));
     }

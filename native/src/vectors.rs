@@ -268,8 +268,9 @@ pub fn ids_beside(path: &Path) -> PathBuf {
     if parquet_file::is_one(path) {
         return path.to_owned();
     }
-    let stem = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!("{stem}_ids.jsonl"))
+    let mut name = path.file_stem().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+    name.push("_ids.jsonl");
+    path.with_file_name(name)
 }
 
 /// The events' own vectors. Reading events has checked that they are finite and of one length.

@@ -345,7 +345,7 @@ mod permissions {
         let embed = ["embed", "--checkpoint", "m", "--events", "events.jsonl", "--output", "new/v.npy"];
         for (args, part) in [
             (&bundle[..], "cannot write new/b.jsonl: permission denied"),
-            (&train, "/new/config.yaml: permission denied"),
+            (&train, "/new/.lock: permission denied"),
             (&TRAIN, "/new/run: permission denied"),
             (&EVAL, "cannot write new/s.json: permission denied"),
             (&embed, "cannot write new/v.npy: permission denied"),

@@ -26,6 +26,7 @@ mod init;
 mod kill;
 mod lost;
 mod mine;
+mod outputs;
 mod pool;
 mod pool_lineups;
 #[cfg(unix)]

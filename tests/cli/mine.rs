@@ -334,7 +334,8 @@ mod kill {
         // Runs until there is something to resume, then asks it to stop.
         for tries in 0.. {
             assert!(tries < 20, "the run was never stopped in time");
-            let mut child = run(&[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+            let mut child =
+                run(&["--force"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
             while !state.exists() && child.try_wait().expect("waits").is_none() {
                 std::thread::sleep(Duration::from_micros(200));
             }

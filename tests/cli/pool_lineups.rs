@@ -292,6 +292,22 @@ fn verdicts_of_a_review_are_read_back() {
     assert_eq!(after.lines().collect::<Vec<_>>(), wanted);
     assert!(after.contains(&good));
 
+    // Mined again: what a person wrote stays, also of bundles that are not mined any more.
+    let again = |more: &[&str]| dir.run(&[&MINE[..], &["o.jsonl", "--review", "r.jsonl"], more].concat());
+    let judged = |dir: &Dir| -> BTreeSet<String> {
+        let lines = parsed(dir, "r.jsonl").into_iter().filter(|s| !s["verdict"].is_null());
+        lines.map(|s| format!("{} {} {}", s["bundle_id"], s["negative"], s["verdict"])).collect()
+    };
+    let verdicts = judged(&dir);
+    let queue = dir.read("r.jsonl");
+    assert!(again(&[]).failed(2).contains("are there already"));
+    assert!(dir.run(&[&MINE[..], &["r.jsonl", "--force"]].concat()).failed(2).contains("verdicts"));
+    assert_eq!(dir.read("r.jsonl"), queue);
+    again(&["--force"]).ok();
+    assert!(judged(&dir) == verdicts && dir.read("r.jsonl").lines().count() == queue.lines().count());
+    let other = again(&["--force", "--max-output", "1"]);
+    assert!(other.stderr.contains("were kept"), "{other:?}");
+    assert_eq!(judged(&dir), verdicts);
     suspects[1]["verdict"] = json!("perhaps");
     write(&suspects);
     std::fs::remove_dir_all(dir.path().join("new")).expect("is there");

@@ -281,6 +281,31 @@ fn scoreboards_alone_and_a_baseline_from_elsewhere() {
 }
 
 #[test]
+fn no_result_is_written_over() {
+    let dir = Dir::new();
+    results(&dir, 2, 1, 20);
+    let report = |output: &str, more: &[&str]| {
+        dir.run(
+            &[&["report", "--results-dir", "runs", "--force", "--resamples", "20", "--output", output], more].concat(),
+        )
+    };
+    let run = "runs/R0/seed_1";
+    for name in ["config.yaml", "frozen_scoreboard.json", "frozen_scoreboard_items.jsonl"] {
+        let ran = report(&format!("./runs/../{run}/{name}"), &[]);
+        assert!(ran.failed(2).contains("would overwrite one of the results"), "{ran:?}");
+    }
+    assert!(report("x.html", &["--data", &format!("{run}/frozen_scoreboard.json")]).failed(2).contains("--data"));
+    // Nor what they were made of.
+    let before = dir.read("frozen.jsonl");
+    assert!(report("frozen.jsonl", &[]).failed(2).contains("would overwrite the eval set"));
+    assert_eq!(dir.read("frozen.jsonl"), before);
+    // A page beside them may be made again, with its data.
+    for _ in 0..2 {
+        report("runs/r.html", &["--data", "runs/r.json"]).ok();
+    }
+}
+
+#[test]
 fn folders_without_results_and_files_that_are_none() {
     let dir = Dir::new();
     let ran = dir.run(&REPORT);

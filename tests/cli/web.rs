@@ -146,9 +146,9 @@ fn the_page_is_written_whole_into_a_folder() {
     let entries = |folder: &str| std::fs::read_dir(dir.path().join(folder)).expect("a folder").count();
     assert_eq!((entries("site"), entries(".")), (web_assets::names().count(), 1), "nothing else is there");
     // Not over something that is there; an empty folder is nothing.
-    assert!(dir.run(&["serve", "--export", "site"]).failed(2).contains("there is something already"));
+    assert!(dir.run(&["serve", "--export", "site"]).failed(2).contains("is a folder that is not empty"));
     dir.file("file", "x");
-    assert!(dir.run(&["serve", "--export", "file"]).failed(2).contains("there is something already"));
+    assert!(dir.run(&["serve", "--export", "file"]).failed(2).contains("is there already"));
     std::fs::create_dir(dir.path().join("empty")).expect("creates");
     let said = dir.run(&["serve", "--export", "empty", "--json"]).json();
     assert_eq!(said["files"].as_array().map(Vec::len), Some(web_assets::names().count()));

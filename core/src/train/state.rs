@@ -1,16 +1,19 @@
-//! The resume state as one safetensors document: parameters, moments, and a JSON note under one metadata key.
+//! The resume state as one safetensors document: parameters, moments, and a JSON note under one metadata key. The note holds
+//! a SHA-256 of all of it: a bit that a disk turned round must not go into a model.
 
 use super::step::{Moments, Optimizer};
 use super::trainer::{State, Window};
+use crate::data::hex;
 use crate::encoder::StaticEncoder;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
 /// The metadata key.
 const KEY: &str = "crucible_resume";
 /// Of the format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The tensor that holds the guardrails' memory as JSON: as metadata, a long run's findings could outgrow a header.
 const WATCH: &str = "watch";
 
@@ -18,20 +21,44 @@ const WATCH: &str = "watch";
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Not such a file, or a broken one.
-    #[error("not a resume state: {0}")]
+    #[error("not a resume state, or a damaged one: {0}")]
     Broken(String),
     /// Another configuration, other data or another seed.
-    #[error("the resume state belongs to another run ({0}); remove it, or train without --resume to start over")]
+    #[error("the resume state belongs to another run ({0})")]
     Other(String),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Note {
     version: u32,
     run: String,
     step: u64,
     decay: f64,
     window: Window,
+    /// SHA-256 of this note with nothing here, and of all tensors.
+    #[serde(default)]
+    sha256: String,
+}
+
+impl Note {
+    /// What [`Note::sha256`] has to be.
+    fn checksum(&self, tensors: &[(String, TensorView<'_>)]) -> Result<String, StateError> {
+        let note = serde_json::to_vec(&Self { sha256: String::new(), ..self.clone() });
+        let mut hash = Sha256::new();
+        let mut field = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        field(&note.map_err(|e| StateError::Broken(e.to_string()))?);
+        let mut sorted: Vec<_> = tensors.iter().collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        for (name, view) in sorted {
+            field(name.as_bytes());
+            field(format!("{:?} {:?}", view.dtype(), view.shape()).as_bytes());
+            field(view.data());
+        }
+        Ok(hex(&hash.finalize()))
+    }
 }
 
 impl State {
@@ -40,14 +67,14 @@ impl State {
     /// # Errors
     /// When the library refuses, which it has no reason to.
     pub fn to_bytes(&self, run: &str) -> Result<Vec<u8>, StateError> {
-        let note = Note {
+        let mut note = Note {
             version: VERSION,
             run: run.to_owned(),
             step: self.step,
             decay: self.optimizer.decay,
             window: self.window.clone(),
+            sha256: String::new(),
         };
-        let note = serde_json::to_string(&note).map_err(|e| StateError::Broken(e.to_string()))?;
         let row_decay: &[u8] = bytemuck::cast_slice(&self.optimizer.row_decay);
         let view =
             |dtype, len, bytes| TensorView::new(dtype, vec![len], bytes).map_err(|e| StateError::Broken(e.to_string()));
@@ -59,6 +86,8 @@ impl State {
         for (name, data) in named(&self.encoder, &self.optimizer) {
             tensors.push((name, view(Dtype::F32, data.len(), bytemuck::cast_slice(data))?));
         }
+        note.sha256 = note.checksum(&tensors)?;
+        let note = serde_json::to_string(&note).map_err(|e| StateError::Broken(e.to_string()))?;
         safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), note)])))
             .map_err(|e| StateError::Broken(e.to_string()))
     }
@@ -75,10 +104,13 @@ impl State {
         if note.version != VERSION {
             return Err(StateError::Other(format!("format {}", note.version)));
         }
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(&e))?;
+        if note.checksum(&tensors.tensors())? != note.sha256 {
+            return Err(broken(&"its checksum does not hold"));
+        }
         if note.run != run {
             return Err(StateError::Other("other settings, bundles or seed".to_owned()));
         }
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(&e))?;
         let names: Vec<String> = named(&fresh.encoder, &fresh.optimizer).into_iter().map(|(n, _)| n).collect();
         for (name, target) in names.iter().zip(named_mut(&mut fresh.encoder, &mut fresh.optimizer)) {
             let view = tensors.tensor(name).map_err(|e| broken(&e))?;

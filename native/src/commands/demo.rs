@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
+use crate::lock::FolderLock;
 use crate::replace::Replace;
 use crate::signals::Stop;
 use crate::training::{self, Inputs, Summary};
@@ -167,6 +168,7 @@ fn trial(
     };
     let inputs = Inputs::prepare(set, &config)?;
     let dir = args.output_dir.join(name);
+    let _lock = FolderLock::take(&dir)?;
     let summary = training::run_seed(&inputs, &config, args.seed, &dir, training::Span::default(), stop, ctx)?;
     if !summary.finished {
         return Ok(None);

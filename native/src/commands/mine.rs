@@ -89,6 +89,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         ctx.reporter.warn(format!("the device failed, and the CPU did its work: {failure}"));
     }
     let null = timed(&mut state.seconds.null, || if args.null_candidates > 0 { miner.null() } else { None });
+    keeper.save_once(&state)?;
     finish(args, &outputs, &miner, state, (&vectors, thresholds), null, (&inputs, existing_bundles), ctx)?;
     keeper.remove()?;
     Ok(Exit::Success)

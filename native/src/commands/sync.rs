@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::io::is_hidden;
 use crate::tracking::deliver::{Delivery, deliver};
 use crate::tracking::journal::JOURNAL;
 use crate::tracking::{Failure, Server};
@@ -86,7 +87,8 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     }
     if depth > 0 {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        for entry in entries.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())) {
+        let open = entries.filter(|e| !is_hidden(&e.file_name()));
+        for entry in open.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())) {
             walk(&entry.path(), depth - 1, found);
         }
     }

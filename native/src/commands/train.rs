@@ -4,7 +4,8 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::io;
-use crate::overrides::{absolute, of_path};
+use crate::lock::FolderLock;
+use crate::overrides::of_whole_path;
 use crate::signals::Stop;
 use crate::tracking::journal::Status;
 use crate::tracking::{self, Server};
@@ -30,7 +31,7 @@ pub struct Args {
     /// Goes on where a stopped run was saved; finished seeds are skipped
     #[arg(long)]
     pub resume: bool,
-    /// Replaces a finished run
+    /// Starts over where a run is; a finished one stays in .previous until the new one is finished
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
     /// Optimiser steps
@@ -78,7 +79,7 @@ pub struct Args {
 }
 
 impl Args {
-    fn overrides(&self) -> Vec<Override> {
+    fn overrides(&self) -> CliResult<Vec<Override>> {
         let list = |text: &String| format!("[{text}]");
         let flags = [
             ("--steps", "training.steps", self.steps.clone()),
@@ -101,9 +102,9 @@ impl Args {
             ("--embeddings", "data.embeddings", &self.embeddings),
             ("--output-dir", "experiment.output_dir", &self.output_dir),
         ];
-        let files =
-            files.into_iter().filter_map(|(flag, key, path)| Some(of_path(flag, key, &absolute(path.as_ref()?))));
-        files.chain(flags.into_iter().filter_map(|(flag, path, v)| Some(Override::named(flag, path, &v?)))).collect()
+        let files = files.into_iter().filter_map(|(flag, key, path)| Some(of_whole_path(flag, key, path.as_ref()?)));
+        let flags = flags.into_iter().filter_map(|(flag, path, v)| Some(Ok(Override::named(flag, path, &v?))));
+        files.chain(flags).collect()
     }
 }
 
@@ -112,7 +113,7 @@ impl Args {
 /// # Errors
 /// Faults in the configuration or the bundles, a guardrail that stops, outputs that can't be written.
 pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
-    let config = ctx.resolved_with(&args.overrides())?.config;
+    let config = ctx.resolved_with(&args.overrides()?)?.config;
     let needed = |value: &Option<String>, key: &str, flag: &str| {
         value.clone().ok_or_else(|| CliError::usage(format!("{key} is not set")).advise(format!("give {flag}")))
     };
@@ -121,8 +122,9 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let server = config.tracking.kind.mlflow().then(Server::needed).transpose()?.map(Arc::new);
     let seeds = &config.experiment.seeds;
     let dir_of = |seed: u64| if seeds.len() == 1 { out.clone() } else { out.join(format!("seed_{seed}")) };
-    for seed in seeds {
-        refuse_finished(&dir_of(*seed), args)?;
+    let anew = !args.resume && !args.force;
+    for seed in seeds.iter().filter(|_| anew) {
+        training::refuse_taken(&dir_of(*seed))?;
     }
     let set = read_bundles(&mut io::open(&bundles)?, &bundles.display().to_string())?;
     training::check_before(&config, &set, ctx)?;
@@ -131,6 +133,11 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let mut summaries: Vec<Summary> = Vec::new();
     for seed in seeds {
         let dir = dir_of(*seed);
+        let _lock = FolderLock::take(&dir)?;
+        if anew {
+            // Again: another process may have been here since.
+            training::refuse_taken(&dir)?;
+        }
         if args.resume && dir.join(CHECKPOINT).exists() {
             training::tidy_finished(&dir)?;
             ctx.reporter.note(format!("{} is finished; skipped", dir.display()));
@@ -167,14 +174,6 @@ fn tracked(config: &Config, seed: u64, dir: &Path, server: Option<Arc<Server>>, 
         params: tracking::params(&own),
     };
     tracking::Run::new(dir, dir, &config.tracking, server, about, &ctx.reporter)
-}
-
-fn refuse_finished(dir: &Path, args: &Args) -> CliResult<()> {
-    if args.resume || args.force || !dir.join(CHECKPOINT).exists() {
-        return Ok(());
-    }
-    let message = format!("{} holds a finished run", dir.display());
-    Err(CliError::usage(message).advise("choose another --output-dir, or replace it with --force"))
 }
 
 fn text(summaries: &[Summary]) -> String {

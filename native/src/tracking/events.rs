@@ -29,7 +29,7 @@ impl EventFile {
 
     /// Adds the scalars of a step.
     pub(super) fn scalars(&mut self, step: u64, values: &[(String, f64)]) -> std::io::Result<()> {
-        let now = jiff::Timestamp::now();
+        let now = crate::clock::timestamp();
         let time = now.as_nanosecond() as f64 / 1e9;
         let mut records = Vec::new();
         if self.file.is_none() {
@@ -44,14 +44,21 @@ impl EventFile {
     }
 }
 
-/// Removes what an earlier run wrote in this folder.
-pub(super) fn remove(dir: &Path) -> std::io::Result<()> {
+/// Names of the event files that a run wrote in this folder.
+pub(super) fn names(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        let ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
         if ours && entry.file_type()?.is_file() {
-            std::fs::remove_file(entry.path())?;
+            found.push(PathBuf::from(name));
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Removes what an earlier run wrote in this folder.
+pub(super) fn remove(dir: &Path) -> std::io::Result<()> {
+    names(dir)?.iter().try_for_each(|name| std::fs::remove_file(dir.join(name)))
 }

@@ -236,6 +236,15 @@ pub fn forget(dir: &Path) -> CliResult<()> {
     events::remove(dir).map_err(|e| crate::error::CliError::io("clear", dir, &e))
 }
 
+/// Names of the files that tell of a run in this folder.
+///
+/// # Errors
+/// The folder can't be read.
+pub fn files(dir: &Path) -> CliResult<Vec<PathBuf>> {
+    let events = events::names(dir).map_err(|e| crate::error::CliError::io("read", dir, &e))?;
+    Ok([JOURNAL, SENT].iter().map(PathBuf::from).chain(events).collect())
+}
+
 /// The settings of a run by their keys, but for those that are not set, or are nobody's business.
 #[must_use]
 pub fn params(config: &Config) -> BTreeMap<String, String> {
@@ -289,12 +298,12 @@ pub fn tags<'a>(more: impl IntoIterator<Item = (&'a str, String)>) -> BTreeMap<S
 
 /// Milliseconds since 1970.
 fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
+    crate::clock::timestamp().as_millisecond()
 }
 
 /// A name that no other run has.
 fn new_key(dir: &Path) -> String {
-    let (time, process) = (jiff::Timestamp::now().as_nanosecond(), std::process::id());
+    let (time, process) = (crate::clock::timestamp().as_nanosecond(), std::process::id());
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     // Seeded by the system's randomness.
     let random = RandomState::new().build_hasher().finish();

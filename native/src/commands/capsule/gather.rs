@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::training::{self, CHECKPOINT};
-use crate::{io, output, scoreboards};
+use crate::{io, lock, output, scoreboards};
 use crucible_core::capsule::{
     BUNDLES_FOLDER, BundlesRecord, CONFIG, CheckpointRecord, EVAL_FOLDER, EvalRecord, FileKind, FileRecord,
     VECTORS_FOLDER, plain_name,
@@ -45,6 +45,7 @@ impl Run {
     /// It is no finished run, or configuration or checkpoint can't be read.
     pub(super) fn read(dir: &Path, ctx: &Context) -> CliResult<Self> {
         refuse_unfinished(dir)?;
+        lock::refuse_busy(dir)?;
         let config = config_of(&dir.join(CONFIG))?;
         let Loaded { model: checkpoint, hash } = Loaded::own(&dir.join(CHECKPOINT))?;
         let mut run = Self {
@@ -264,6 +265,7 @@ fn refuse_unfinished(dir: &Path) -> CliResult<()> {
     }
     let trials = trials_below(dir);
     let (message, advice) = if there(CONFIG) {
+        lock::refuse_busy(dir)?;
         (format!("{shown} holds a run that is not finished"), "finish it: `crucible train --resume`".to_owned())
     } else if trials.is_empty() {
         (format!("{shown} holds no run"), "name the --output-dir of `crucible train`".to_owned())
@@ -281,6 +283,7 @@ fn trials_below(dir: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
         let mut names: Vec<String> =
             entries.filter(|e| e.path().is_dir()).filter_map(|e| e.file_name().into_string().ok()).collect();
+        names.retain(|name| !name.starts_with('.'));
         names.sort();
         names
     };

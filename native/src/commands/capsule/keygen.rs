@@ -7,8 +7,7 @@ use crate::exit::Exit;
 use crate::output;
 use minisign::KeyPair;
 use serde_json::json;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const HELP: &str = "\
 Keys are those of minisign, and either program reads the other's. The password comes from the terminal, or from the \
@@ -55,22 +54,10 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let comment = format!("minisign {}secret key {id}", if args.no_password { "" } else { "encrypted " });
     let secret_text = sk.to_box(Some(&comment)).map_err(failed)?.into_string();
     let public_text = pk.to_box().map_err(failed)?.into_string();
-    write_secret(&secret, &secret_text)?;
+    output::write_secret(&secret, secret_text.as_bytes())?;
     output::write_file(&public, public_text.as_bytes())?;
     let json = json!({"key_id": id, "secret_key": secret, "public_key": public, "public_key_text": pk.to_base64()});
     let text = format!("Key {id}\nSecret: {}\nPublic: {}: {}\n", secret.display(), public.display(), pk.to_base64());
     ctx.print(&json, &text)?;
     Ok(Exit::Success)
-}
-
-/// Writes a file that only its owner may read, and never over another.
-fn write_secret(path: &Path, text: &str) -> CliResult<()> {
-    let failed = |e: std::io::Error| CliError::io("write", path, &e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    output::create_folder(folder)?;
-    // The library's temporary files are for their owner alone.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist_noclobber(path).map_err(|e| failed(e.error))?;
-    Ok(())
 }

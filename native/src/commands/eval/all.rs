@@ -7,6 +7,8 @@ use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet};
 use crate::exit::Exit;
 use crate::formats::counted;
+use crate::io::is_hidden;
+use crate::lock::FolderLock;
 use crate::replace::{Named, refuse_overwriting};
 use crate::training::CHECKPOINT;
 use crate::trials::board_name;
@@ -120,7 +122,8 @@ fn find(dir: &Path, deepest: usize, found: &mut Vec<PathBuf>) -> CliResult<()> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_dir() {
+        // Hidden ones are made meanwhile, or put aside.
+        if entry.file_type().map_err(failed)?.is_dir() && !is_hidden(&entry.file_name()) {
             folders.push(entry.path());
         }
     }
@@ -139,6 +142,7 @@ fn score(
     ctx: &Context,
     written: &mut Vec<Written>,
 ) -> CliResult<()> {
+    let _lock = FolderLock::take(dir)?;
     let checkpoint = dir.join(CHECKPOINT);
     ctx.reporter.detail(format!("scoring {}", checkpoint.display()));
     let loaded = Loaded::read(&checkpoint, &args.model)?;

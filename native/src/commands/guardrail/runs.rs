@@ -37,7 +37,8 @@ pub(crate) fn below(dir: &Path) -> Vec<PathBuf> {
         } else if depth > 0
             && let Ok(entries) = std::fs::read_dir(dir)
         {
-            for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())) {
+            let open = entries.flatten().filter(|e| !io::is_hidden(&e.file_name()));
+            for entry in open.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())) {
                 walk(&entry.path(), depth - 1, found);
             }
         }

@@ -9,6 +9,9 @@ use crucible_core::bundles::PerSource;
 use crucible_core::mining::{GuardPreset, Guards, Settings, Shard};
 use std::path::{Path, PathBuf};
 
+/// The flag of the queue that a person puts verdicts in.
+const REVIEW: &str = "--review";
+
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -208,7 +211,7 @@ impl Outputs {
         [
             ("--output", Some(&self.bundles)),
             ("--quarantine", self.quarantine.as_deref()),
-            ("--review", self.review.as_deref()),
+            (REVIEW, self.review.as_deref()),
             ("--stats", Some(&self.stats)),
             ("the resume state", Some(&self.state)),
         ]
@@ -293,13 +296,20 @@ impl Args {
         inputs.extend(self.existing_tier3.as_deref().map(|path| ("--existing-tier3", path)));
         inputs.extend(sources.iter().flat_map(Source::files));
         let all: Vec<Named<'_>> = outputs.all().into_iter().filter_map(|(flag, path)| Some((flag, path?))).collect();
-        // The state of a run is no result: it is removed when the run starts over, and when it ends.
-        let (state, results) = all.split_last().map_or((None, &all[..]), |(state, results)| (Some(state), results));
         refuse_overwriting(&all, &inputs)?;
-        state.map_or(Ok(()), |(_, path)| output::check_writable(path))?;
+        let anew = !self.resume && !self.replace.force;
+        if anew && outputs.state.exists() {
+            let message = format!("{} holds a run that was stopped", outputs.state.display());
+            return Err(CliError::usage(message).advise("go on with --resume, or start over with --force"));
+        }
+        output::check_writable(&outputs.state)?;
         // A run that goes on may have been killed when some of its results had appeared.
         let goes_on = self.resume && outputs.state.exists();
-        Replace { force: self.replace.force || goes_on }.check(results, &inputs)?;
+        let replace = Replace { force: self.replace.force || goes_on };
+        let results: Vec<Named<'_>> = all.into_iter().filter(|(_, path)| *path != outputs.state).collect();
+        let (review, results): (Vec<_>, Vec<_>) = results.into_iter().partition(|(flag, _)| *flag == REVIEW);
+        replace.check(&results, &inputs)?;
+        replace.check_merged(&review, &inputs)?;
         Ok(outputs)
     }
 }
