@@ -647,6 +647,71 @@ fn reopen(path: &Path, step: u64) -> CliResult<File> {
 mod tests {
     use super::*;
 
+    fn inputs(config: &Config, text: &str) -> Inputs {
+        let event = |id: &str, sense: &str, text: &str| json!({"event_id": id, "sense": sense, "text": text, "source": "sibling"});
+        let line = json!({
+            "bundle_id": "b", "anchor": event("a", "x#1", text), "positive": event("p", "x#1", "another word"),
+            "negatives": [event("n", "x#2", "the third")],
+        });
+        let set = crucible_core::data::read_bundles(&mut line.to_string().as_bytes(), "b.jsonl").expect("reads");
+        Inputs::prepare(set, config).expect("prepares")
+    }
+
+    #[test]
+    fn a_run_is_known_by_what_its_files_hold_and_not_by_their_names() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut config = Config::default();
+        config.model.vocab_size = 64;
+        let plain = inputs(&config, "a word");
+        let id = plain.run_id(&config, 1);
+        let mut respelled = config.clone();
+        respelled.data.bundles = Some("x/../b.jsonl".to_owned());
+        respelled.data.frozen_eval = Some("/elsewhere/f.jsonl".to_owned());
+        respelled.experiment.output_dir = Some("./r/".to_owned());
+        assert_eq!(plain.run_id(&respelled, 1), id);
+        assert_ne!(plain.run_id(&config, 2), id);
+        assert_ne!(inputs(&config, "another").run_id(&config, 1), id);
+        let mut longer = config.clone();
+        longer.training.steps += 1;
+        assert_ne!(plain.run_id(&longer, 1), id);
+        // A tokenizer's file, too.
+        let json = |text: &str| inputs(&config, text).tokenizer.expect("trained").to_json().expect("JSON");
+        let id_of = |name: &str, json: &str| {
+            let path = dir.path().join(name);
+            output::write_file(&path, json.as_bytes()).expect("writes");
+            let mut named = config.clone();
+            named.model.tokenizer_file = Some(path.display().to_string());
+            inputs(&named, "a word").run_id(&named, 1)
+        };
+        let one = id_of("one.json", &json("a word"));
+        assert_eq!(id_of("two.json", &json("a word")), one);
+        assert_ne!(id_of("one.json", &json("quite other letters")), one);
+    }
+
+    #[test]
+    fn a_damaged_state_is_a_fault_of_data_and_another_runs_one_of_usage() {
+        let path = Path::new("r/resume_state.safetensors");
+        for (error, exit) in
+            [(StateError::Broken("x".to_owned()), Exit::Data), (StateError::Other("x".to_owned()), Exit::Usage)]
+        {
+            let error = unusable_state(path, &error);
+            assert!(error.exit == exit && error.to_string().contains("--force"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_with_a_run_is_not_trained_in_anew() {
+        let dir = tempfile::tempdir().expect("a folder");
+        refuse_taken(dir.path()).expect("is empty");
+        std::fs::write(dir.path().join("notes.txt"), "").expect("writes");
+        refuse_taken(dir.path()).expect("holds no run");
+        for (name, said) in [("config.yaml", "--resume"), (STATE, "--resume"), (CHECKPOINT, "a finished run")] {
+            std::fs::write(dir.path().join(name), "").expect("writes");
+            let error = refuse_taken(dir.path()).expect_err("holds a run");
+            assert!(error.exit == Exit::Usage && error.to_string().contains(said), "{name}: {error}");
+        }
+    }
+
     #[test]
     fn the_device_is_read_from_the_line_that_says_it() {
         let line = |seed: u64, device: &str| {
