@@ -5,6 +5,7 @@ mod event;
 mod faults;
 mod fingerprint;
 mod ids;
+pub mod kind;
 mod lines;
 mod tier;
 
