@@ -106,7 +106,8 @@ pub fn of(head: &[u8]) -> Kind {
     if let Some(kind) = magic::kind(head) {
         return kind;
     }
-    let start = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let start = if MARK.starts_with(head) { &[] } else { head.strip_prefix(MARK).unwrap_or(head).trim_ascii_start() };
     match start.first() {
         None => Kind::Empty,
         // Damaged JSON stays JSON: its reader names the line.
@@ -138,6 +139,8 @@ pub enum Wanted {
     Items,
     /// A checkpoint of Crucible's own.
     Checkpoint,
+    /// Ready vectors.
+    Vectors,
 }
 
 impl Wanted {
@@ -149,6 +152,7 @@ impl Wanted {
             Self::Scoreboard => "a scoreboard (JSON)",
             Self::Items => "items (JSON Lines)",
             Self::Checkpoint => "a checkpoint (checkpoint_final.safetensors)",
+            Self::Vectors => "vectors (.npy, .safetensors or .parquet)",
         }
     }
 
@@ -157,8 +161,11 @@ impl Wanted {
         match kind {
             // Their readers say so themselves.
             Kind::Empty => true,
-            Kind::JsonLines => !matches!(self, Self::Scoreboard | Self::Checkpoint),
+            Kind::JsonLines => !matches!(self, Self::Checkpoint | Self::Vectors),
             Kind::JsonDocument => matches!(self, Self::Scoreboard),
+            Kind::Text => matches!(self, Self::Ids | Self::Vectors),
+            Kind::Safetensors => matches!(self, Self::Checkpoint | Self::Vectors),
+            Kind::Npy | Kind::Binary => matches!(self, Self::Vectors),
             Kind::Bundles => matches!(self, Self::Bundles),
             Kind::Events => matches!(self, Self::Events | Self::Ids),
             Kind::Ids => matches!(self, Self::Ids),
@@ -209,7 +216,7 @@ impl Kind {
             Self::Qrels => "a file of relevance judgements (qrels)",
             Self::JsonArray => "one JSON array",
             Self::JsonDocument => "one JSON document over several lines",
-            Self::JsonLines => "JSON Lines of another kind",
+            Self::JsonLines => "JSON of another kind",
             Self::Text => "text, not JSON",
             Self::Utf16 => "text in UTF-16",
             Self::Html => "a web page (HTML)",
