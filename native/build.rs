@@ -3,6 +3,9 @@
 //! A native build never fails for want of the page: what is missing is a warning, and the program is built without it.
 //! `CRUCIBLE_SKIP_WEB=1` leaves the page out without a word, for quick rounds of work on something else.
 
+#[path = "build/wasm_target.rs"]
+mod wasm_target;
+
 use ct_codecs::{Base64, Encoder as _};
 use std::env;
 use std::ffi::OsString;
@@ -18,6 +21,7 @@ const PROFILE: &str = "wasm";
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(web_assets)");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-env-changed=CRUCIBLE_SKIP_WEB");
     if env::var_os("CRUCIBLE_SKIP_WEB").is_some_and(|value| value == "1") {
         return;
@@ -86,13 +90,16 @@ fn module(web: &Path, out: &Path) -> Result<PathBuf, String> {
 fn toolchain() -> Result<Command, String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    // The folder is named for absent targets too: look inside.
-    let library = printed(Command::new(&rustc).args(["--print", "target-libdir", "--target", TARGET]));
-    let files = library.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
-    if files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("libstd-")) {
+    let library =
+        printed(Command::new(&rustc).args(["--print", "target-libdir", "--target", TARGET])).map(PathBuf::from);
+    if library.as_deref().is_some_and(wasm_target::is_installed) {
         let mut command = Command::new(cargo);
         scrub(&mut command);
         return Ok(command);
+    }
+    // Once it is installed, as the message says, the page is tried again.
+    if let Some(path) = library.as_deref().and_then(wasm_target::watched) {
+        println!("cargo::rerun-if-changed={}", path.display());
     }
     debian().ok_or_else(|| format!("the target {TARGET} is not installed (`rustup target add {TARGET}`)"))
 }

@@ -24,6 +24,7 @@ pub mod mining;
 pub mod neighbours;
 pub mod parallel;
 pub mod pools;
+mod printable;
 pub mod probe;
 pub mod report;
 pub mod retrieval;
@@ -34,3 +35,4 @@ pub mod sweep;
 pub mod train;
 
 pub use json::json_text;
+pub use printable::{printable, printable_json, printable_lines, shortened};

@@ -3,6 +3,7 @@
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::{device, folder, io};
+use crucible_core::data::kind::Wanted;
 use crucible_core::data::{Event, hex, read_events};
 use crucible_core::embeddings::Embeddings;
 use crucible_core::encoder::{Checkpoint, Corpus, Encoder, EncoderError, Loader, Model, Options, Prompt};
@@ -94,7 +95,7 @@ impl Loaded<Checkpoint> {
     /// A folder or a file of ready vectors (exit status 2); no such file, too large, no checkpoint or a damaged one.
     pub fn own(path: &Path) -> CliResult<Self> {
         refuse_other_kinds(path)?;
-        let bytes = io::read_bytes(path, MAX_CHECKPOINT_BYTES)?;
+        let bytes = io::read_bytes_of(path, MAX_CHECKPOINT_BYTES, Wanted::Checkpoint)?;
         let (hash, model) = rayon::join(|| hex(&Sha256::digest(&bytes)), || Checkpoint::from_bytes(&bytes));
         let model = model.map_err(|e| refused(path, &bytes, &e))?;
         Ok(Self { model, hash })
@@ -154,11 +155,6 @@ fn refused(path: &Path, bytes: &[u8], error: &EncoderError) -> CliError {
         EncoderError::Container { .. } if bytes.is_empty() => {
             CliError::new(Exit::Data, format!("{path} is empty")).advise(KINDS)
         }
-        EncoderError::Container { .. } if is_text(bytes) => {
-            let what = if bytes.trim_ascii_start().starts_with(b"<") { "a web page (HTML or XML)" } else { "text" };
-            CliError::new(Exit::Data, format!("{path} is no checkpoint: it is {what}"))
-                .advise(format!("were the download and the path right? {KINDS}"))
-        }
         EncoderError::Container { .. } => CliError::new(Exit::Data, format!("{path}: {error}"))
             .advise(format!("is the file complete? Copy it again; {KINDS}")),
         EncoderError::NoDocument => {
@@ -167,10 +163,4 @@ fn refused(path: &Path, bytes: &[u8], error: &EncoderError) -> CliError {
         }
         _ => CliError::new(Exit::Data, format!("{path}: {error}")),
     }
-}
-
-/// Whether the first bytes are plain text; a safetensors file starts with a length, hence with zeros.
-fn is_text(bytes: &[u8]) -> bool {
-    let head = &bytes[..bytes.len().min(256)];
-    head.iter().all(|b| *b >= 0x20 || matches!(b, b'\t' | b'\n' | b'\r'))
 }

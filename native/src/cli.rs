@@ -38,7 +38,7 @@ pub struct Global {
     /// Says more about what it does
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Prints only warnings, errors and results
+    /// Prints only errors and results. Warnings about a result are also in its files and in --json
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Where to compute: auto, cpu, gpu or gpu:N [env: CRUCIBLE_DEVICE]

@@ -99,7 +99,7 @@ impl Context {
     /// # Errors
     /// The output can't be written.
     pub fn print<T: Serialize + ?Sized>(&self, json: &T, text: &str) -> CliResult<()> {
-        if self.global.json { output::print_json(json) } else { output::print(text) }
+        self.reporter.above(|| if self.global.json { output::print_json(json) } else { output::print(text) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crucible_core::data::Faults;
+use crucible_core::printable;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -52,13 +53,19 @@ impl CliError {
     /// `doing` ("read", "write", …) on `path` failed.
     #[must_use]
     pub fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
-        let path = path.display();
+        let path = shown(path);
         let this = Self::new(Exit::Error, format!("cannot {doing} {path}: {}", plain(error)));
         match io_advice(doing, error.kind()) {
             Some(advice) => this.advise(advice),
             None => this,
         }
     }
+}
+
+/// A path in one line, whatever its name holds.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    printable(&path.display().to_string()).into_owned()
 }
 
 /// The system's words without "(os error 28)".

@@ -1,5 +1,6 @@
 //! How a result is printed, and what the forms for pull requests and CI servers have in common.
 
+use crucible_core::{printable, printable_lines};
 use std::fmt::Write;
 
 /// How a result is printed.
@@ -15,10 +16,30 @@ pub enum Format {
     Junit,
 }
 
-/// A cell of a Markdown table.
+/// Text in Markdown, in one line, such as a cell of a table: whatever it holds, it is shown as text.
 #[must_use]
 pub fn markdown_cell(text: &str) -> String {
-    text.trim().replace('|', "\\|").replace(['\r', '\n'], " ")
+    let text = text.trim().replace(['\r', '\n'], " ");
+    let text = printable(&text);
+    let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut letters = text.chars().peekable();
+    while let Some(c) = letters.next() {
+        let after = letters.peek().copied().unwrap_or(' ');
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '\\' | '|' | '`' | '*' | '[' | ']' | '~' | '$' => out.extend(['\\', c]),
+            // Within a word it is a letter.
+            '_' if !(before.is_alphanumeric() && after.is_alphanumeric()) => out += "\\_",
+            // A heading or a list within a list.
+            '#' | '+' | '-' | '=' if out.is_empty() && !after.is_numeric() => out.extend(['\\', c]),
+            _ => out.push(c),
+        }
+        before = c;
+    }
+    out
 }
 
 /// `1 look`, `2 looks`.
@@ -89,17 +110,20 @@ pub fn junit(suite: &str, cases: &[Case]) -> String {
     )
 }
 
-/// Text in XML, in an element or an attribute. Characters that XML 1.0 does not know are replaced.
+/// Text in XML, in an element or an attribute. Characters that XML 1.0 does not know, or that can't be seen, are written as
+/// on a terminal.
 fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable_lines(text).chars() {
         match c {
             '&' => out += "&amp;",
             '<' => out += "&lt;",
             '>' => out += "&gt;",
             '"' => out += "&quot;",
-            '\n' | '\t' | '\r' => out.push(c),
-            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            // An attribute would lose them.
+            '\n' => out += "&#10;",
+            '\t' => out += "&#9;",
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             _ => out.push(c),
         }
     }
@@ -113,17 +137,30 @@ mod tests {
     #[test]
     fn what_others_wrote_stays_text() {
         let case = Case {
-            name: "<a & \"b\">\u{1}".into(),
+            name: "<a & \"b\">\u{1}\u{9b}\n\u{ffff}".into(),
             outcome: Outcome::Failed,
             message: "<script>".into(),
             out: "]]>".into(),
         };
         let text = junit("crucible x", &[case]);
-        for part in ["&lt;a &amp; &quot;b&quot;&gt;\u{fffd}", "message=\"&lt;script&gt;\"", "]]&gt;", "failures=\"1\""]
-        {
+        for part in [
+            "&lt;a &amp; &quot;b&quot;&gt;\\u{1}\\u{9b}&#10;\u{fffd}\"",
+            "message=\"&lt;script&gt;\"",
+            "]]&gt;",
+            "failures=\"1\"",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(text.contains("classname=\"crucible.x\""), "{text}");
         assert_eq!(markdown_table(&[["a|b".to_owned()], ["c\nd".to_owned()]]), "| a\\|b |\n| --- |\n| c d |\n");
+        for (text, wanted) in [
+            ("<img src=x> & `code` **b** [l](u)", "&lt;img src=x&gt; &amp; \\`code\\` \\*\\*b\\*\\* \\[l\\](u)"),
+            ("R75_15_10 _x_ a\\|b", "R75_15_10 \\_x\\_ a\\\\\\|b"),
+            ("# head", "\\# head"),
+            ("-1.2 to +3.4 points", "-1.2 to +3.4 points"),
+            ("a\u{1b}[31m\tb", "a\\\\u{1b}\\[31m\\\\tb"),
+        ] {
+            assert_eq!(markdown_cell(text), wanted);
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Reading input files: `.gz` and `.zst` are unpacked as they are read, and an error says what to do.
 
-use crate::error::{CliError, CliResult};
+use crate::error::{CliError, CliResult, shown};
 use crate::exit::Exit;
+use crucible_core::data::check_kind;
+use crucible_core::data::kind::{self, Kind, Wanted};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -31,6 +33,25 @@ impl Packing {
             _ => Self::None,
         }
     }
+
+    /// Refuses a file that is packed in another way than its name says, or not at all.
+    fn check(self, kind: Kind, path: &Path) -> CliResult<()> {
+        let (wanted, name, end) = match self {
+            Self::None => return Ok(()),
+            Self::Gzip => (Kind::Gzip, "gzip", ".gz"),
+            Self::Zstd => (Kind::Zstd, "zstd", ".zst"),
+        };
+        if kind == wanted || kind == Kind::Empty {
+            return Ok(());
+        }
+        let message = format!("{} is not packed by {name}, as its name says: it is {}", shown(path), kind.words());
+        let advice = match kind {
+            Kind::LfsPointer => "`git lfs pull` gets the file".to_owned(),
+            Kind::Binary => "was it copied whole? Fetch it again".to_owned(),
+            _ => format!("rename it, without {end} at the end"),
+        };
+        Err(CliError::new(Exit::Data, message).advise(advice))
+    }
 }
 
 /// Opens a file for reading, unpacked and buffered.
@@ -38,7 +59,8 @@ impl Packing {
 /// A packed file that is damaged is found while it is read: the reader then returns an error.
 ///
 /// # Errors
-/// No such file (with the nearest name in its folder), a folder, or no permission; all with exit status 1.
+/// No such file (with the nearest name in its folder), or no permission (exit status 1); a folder, or a file that is not
+/// packed as its name says (exit status 3).
 pub fn open(path: &Path) -> CliResult<Box<dyn BufRead + Send>> {
     unpacked(path, open_raw(path)?)
 }
@@ -108,9 +130,14 @@ impl Read for Hashing {
 }
 
 fn unpacked(path: &Path, raw: impl Read + Send + 'static) -> CliResult<Box<dyn BufRead + Send>> {
-    let raw = BufReader::with_capacity(BUFFER_BYTES, raw);
+    let mut raw = BufReader::with_capacity(BUFFER_BYTES, raw);
     let failed = |e: io::Error| CliError::io("read", path, &e);
-    Ok(match Packing::of(path) {
+    let packing = Packing::of(path);
+    if packing != Packing::None {
+        let kind = kind::of(raw.fill_buf().map_err(failed)?);
+        packing.check(kind, path)?;
+    }
+    Ok(match packing {
         Packing::None => Box::new(raw),
         Packing::Gzip => Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(raw))),
         Packing::Zstd => {
@@ -125,12 +152,26 @@ fn unpacked(path: &Path, raw: impl Read + Send + 'static) -> CliResult<Box<dyn B
 /// # Errors
 /// As [`open`]; and a file (or what it unpacks to) over `limit` bytes, which is never held in memory.
 pub fn read_bytes(path: &Path, limit: usize) -> CliResult<Vec<u8>> {
+    rest(open(path)?, path, limit)
+}
+
+/// [`read_bytes`] of a file that is plainly not what is wanted says so at once.
+///
+/// # Errors
+/// As [`read_bytes`]; what the file is, and the command that takes it (exit status 3).
+pub fn read_bytes_of(path: &Path, limit: usize, wanted: Wanted) -> CliResult<Vec<u8>> {
+    let mut reader = open(path)?;
+    check_kind(&mut *reader, &path.display().to_string(), wanted)?;
+    rest(reader, path, limit)
+}
+
+fn rest(reader: impl Read, path: &Path, limit: usize) -> CliResult<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|e| {
+    reader.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|e| {
         CliError::io("read", path, &e).advise("is the file complete? If it is packed, unpack it to see")
     })?;
     if bytes.len() > limit {
-        let message = format!("{} is larger than the {} that are read", path.display(), human_bytes(limit));
+        let message = format!("{} is larger than the {} that are read", shown(path), human_bytes(limit));
         return Err(CliError::new(Exit::Data, message).advise("is this the right file?"));
     }
     Ok(bytes)
@@ -143,8 +184,7 @@ pub fn read_bytes(path: &Path, limit: usize) -> CliResult<Vec<u8>> {
 pub fn read_text(path: &Path, limit: usize) -> CliResult<String> {
     String::from_utf8(read_bytes(path, limit)?).map_err(|e| {
         let at = e.utf8_error().valid_up_to() + 1;
-        CliError::new(Exit::Data, format!("{} is not UTF-8 text (byte {at})", path.display()))
-            .advise("save it as UTF-8")
+        CliError::new(Exit::Data, format!("{} is not UTF-8 text (byte {at})", shown(path))).advise("save it as UTF-8")
     })
 }
 
@@ -178,24 +218,24 @@ pub(crate) fn open_raw(path: &Path) -> CliResult<File> {
         _ => CliError::io("read", path, &e),
     })?;
     if file.metadata().is_ok_and(|m| m.is_dir()) {
-        let message = format!("cannot read {}: it is a folder", path.display());
-        return Err(CliError::new(Exit::Error, message).advise("name a file inside it"));
+        let message = format!("cannot read {}: it is a folder", shown(path));
+        return Err(CliError::new(Exit::Data, message).advise("name a file inside it"));
     }
     Ok(file)
 }
 
 /// "No such file", with what may have been meant.
 fn missing(path: &Path) -> CliError {
-    let error = CliError::new(Exit::Error, format!("cannot read {}: no such file", path.display()));
+    let error = CliError::new(Exit::Error, format!("cannot read {}: no such file", shown(path)));
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        return error.advise(format!("the folder {} does not exist either", folder.display()));
+        return error.advise(format!("the folder {} does not exist either", shown(folder)));
     }
     match nearest_name(folder, path) {
-        Some(near) => error.advise(format!("did you mean {}?", path.with_file_name(near).display())),
+        Some(near) => error.advise(format!("did you mean {}?", shown(&path.with_file_name(near)))),
         None => error,
     }
 }
@@ -245,6 +285,38 @@ mod tests {
         assert_eq!(open(&dir.path().join("zzz")).err().expect("is missing").advice, None);
         let error = open(&dir.path().join("nowhere").join("x")).err().expect("is missing");
         assert!(error.advice.expect("a hint").contains("does not exist either"));
+    }
+
+    #[test]
+    fn a_name_does_not_say_how_a_file_is_packed() {
+        let dir = folder();
+        for (name, bytes, said, advice) in [
+            (
+                "a.jsonl.gz",
+                &b"{\"event_id\": \"1\"}\n"[..],
+                "not packed by gzip, as its name says: it is a file of events",
+                "without .gz",
+            ),
+            (
+                "a.jsonl.zst",
+                b"\x1f\x8b\x08\0",
+                "not packed by zstd, as its name says: it is packed by gzip",
+                "without .zst",
+            ),
+            ("b.gz", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer", "git lfs pull"),
+        ] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).expect("writes");
+            let error = open(&path).err().expect("refused");
+            assert_eq!(error.exit, Exit::Data);
+            assert!(
+                error.message.contains(said) && error.advice.is_some_and(|a| a.contains(advice)),
+                "{}",
+                error.message
+            );
+        }
+        std::fs::write(dir.path().join("empty.gz"), "").expect("writes");
+        assert_eq!(read_bytes(&dir.path().join("empty.gz"), 10).expect("nothing"), b"");
     }
 
     #[test]

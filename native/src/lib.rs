@@ -63,7 +63,14 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             // Help and version are "errors" of clap's that end with 0 and go to the standard output.
             Err(error) => {
                 let code = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-                let _ = error.print();
+                let plain = error.render().to_string();
+                match crucible_core::printable_lines(&plain) {
+                    std::borrow::Cow::Borrowed(_) => drop(error.print()),
+                    // What was typed, such as a name that a shell filled in.
+                    std::borrow::Cow::Owned(shown) => {
+                        let _ = std::io::Write::write_all(&mut std::io::stderr(), shown.as_bytes());
+                    }
+                }
                 return code.into();
             }
             Ok(cli) => (cli, overrides),

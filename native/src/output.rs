@@ -27,11 +27,15 @@ const MOST_OF_NAME: usize = 200;
 /// A temporary file is made again where another process took it for a leftover.
 pub(crate) const TRIES: usize = 100;
 
-/// Prints a result.
+/// Prints a result. What could steer a terminal becomes visible: ids and paths come from files.
 ///
 /// # Errors
 /// The output can't be written. A reader that went away is success (`crucible … | head`).
 pub fn print(text: &str) -> CliResult<()> {
+    print_raw(&crucible_core::printable_lines(text))
+}
+
+fn print_raw(text: &str) -> CliResult<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| CliError::stdout(&e))
 }
@@ -41,7 +45,7 @@ pub fn print(text: &str) -> CliResult<()> {
 /// # Errors
 /// As [`print()`].
 pub fn print_json<T: Serialize + ?Sized>(value: &T) -> CliResult<()> {
-    print(&json_text(value)?)
+    print_raw(&crucible_core::printable_json(&json_text(value)?))
 }
 
 /// A value as indented JSON with a line end.

@@ -2,13 +2,18 @@
 //!
 //! On a terminal progress is a bar; elsewhere a plain line every few seconds, so that a log shows life without
 //! filling up; with `--quiet` nothing. Every other line goes through here too, since a line that is printed past a bar
-//! tears it, and indicatif's own `println` prints nothing where there is no terminal.
+//! tears it. Here, too, text from files loses what could steer the terminal, and long lines are wrapped to its width.
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+mod bar;
+mod screen;
+
+use crate::table;
+use bar::Bar;
+use crucible_core::printable_lines;
+use screen::Screen;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,9 +23,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Warnings and errors.
+    /// Errors alone.
     Quiet,
-    /// And progress and notes.
+    /// And warnings, progress and notes.
     Normal,
     /// And details.
     Verbose,
@@ -30,8 +35,10 @@ pub enum Level {
 #[derive(Clone, Debug)]
 pub struct Reporter {
     level: Level,
-    bars: MultiProgress,
-    terminal: bool,
+    /// Where the standard error is a terminal.
+    screen: Option<Arc<Screen>>,
+    /// Progress is shown as bars there.
+    bars: bool,
     colour: bool,
     /// Work inside other work: what it has warned of.
     warned: Option<Arc<Mutex<BTreeSet<String>>>>,
@@ -43,12 +50,10 @@ impl Reporter {
     pub fn new(level: Level) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let draw = terminal && level > Level::Quiet;
-        let target = if draw { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self {
             level,
-            bars: MultiProgress::with_draw_target(target),
-            terminal: draw,
+            screen: terminal.then(|| Arc::new(Screen::new())),
+            bars: terminal && level > Level::Quiet && !console::is_dumb(),
             colour: terminal && !plain,
             warned: None,
         }
@@ -57,7 +62,7 @@ impl Reporter {
     /// The same way for work inside other work, many times over: errors pass, each warning once, bars and notes not at all.
     #[must_use]
     pub fn within(&self) -> Self {
-        Self { level: Level::Quiet, terminal: false, warned: Some(Arc::default()), ..self.clone() }
+        Self { warned: Some(Arc::default()), ..self.clone() }
     }
 
     /// Whether this is work inside other work.
@@ -68,26 +73,29 @@ impl Reporter {
 
     /// What the user may want to know.
     pub fn note(&self, text: impl Display) {
-        if self.level >= Level::Normal {
-            self.line("", "", &text);
+        if self.level >= Level::Normal && !self.is_within() {
+            self.line("", "", &in_few_lines(&text.to_string()));
         }
     }
 
     /// What only `-v` shows.
     pub fn detail(&self, text: impl Display) {
-        if self.level >= Level::Verbose {
-            self.line("", "", &text);
+        if self.level >= Level::Verbose && !self.is_within() {
+            self.line("", "", &in_few_lines(&text.to_string()));
         }
     }
 
-    /// What is likely wrong and did not stop the work. `--quiet` keeps it.
+    /// What is likely wrong and did not stop the work.
     pub fn warn(&self, text: impl Display) {
+        if self.level < Level::Normal {
+            return;
+        }
         if let Some(warned) = &self.warned
             && !warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_string())
         {
             return;
         }
-        self.line("warning: ", "\u{1b}[1;33m", &text);
+        self.line("warning: ", "\u{1b}[1;33m", &in_few_lines(&text.to_string()));
     }
 
     /// What stopped the work.
@@ -98,46 +106,56 @@ impl Reporter {
     /// Starts a piece of work of `total` units (0: unknown), such as `("training", "steps")`.
     #[must_use]
     pub fn start(&self, what: &str, unit: &str, total: u64) -> Progress {
-        let bar = if self.terminal { self.bars.add(new_bar(what, unit, total)) } else { ProgressBar::hidden() };
-        Progress {
-            inner: Arc::new(Inner {
-                reporter: self.clone(),
-                what: what.to_owned(),
-                unit: unit.to_owned(),
-                total,
-                bar,
-                done: AtomicU64::new(0),
-                started: Instant::now(),
-                last_line: Mutex::new((Instant::now(), String::new())),
-            }),
+        let bar = Arc::new(Bar::new(what, unit, total));
+        let shown = if self.is_within() || !self.bars { None } else { self.screen.clone() };
+        if let Some(screen) = &shown {
+            screen.add(&bar);
+        }
+        let last_line = Mutex::new(Instant::now());
+        Progress { inner: Arc::new(Inner { reporter: self.clone(), bar, screen: shown, last_line }) }
+    }
+
+    /// Lets `print` write to the terminal where bars may stand, such as to the standard output.
+    pub fn above<R>(&self, print: impl FnOnce() -> R) -> R {
+        match &self.screen {
+            Some(screen) => screen.above(print),
+            None => print(),
         }
     }
 
     fn line(&self, label: &str, colour: &str, text: &dyn Display) {
-        self.bars.suspend(|| {
-            let text = if self.colour && !label.is_empty() {
-                format!("{colour}{label}\u{1b}[0m{text}")
-            } else {
-                format!("{label}{text}")
-            };
-            // A closed standard error is no reason to stop, and `eprintln!` would panic.
+        let text = text.to_string();
+        let text = printable_lines(&text);
+        let mut text = match &self.screen {
+            Some(screen) => table::hanging(label, &text, screen.columns()),
+            None => format!("{label}{text}"),
+        };
+        if self.colour && !label.is_empty() {
+            text.replace_range(..label.len(), &format!("{colour}{label}\u{1b}[0m"));
+        }
+        // A closed standard error is no reason to stop, and `eprintln!` would panic.
+        self.above(|| {
             let _ = writeln!(std::io::stderr().lock(), "{text}");
         });
     }
 }
 
-fn new_bar(what: &str, unit: &str, total: u64) -> ProgressBar {
-    let template = match total {
-        0 => "{prefix} {spinner} {human_pos} {unit} {msg}",
-        _ => "{prefix} [{bar:30}] {human_pos}/{human_len} {unit} ({eta} left) {msg}",
-    };
-    let style = ProgressStyle::with_template(&template.replace("{unit}", unit))
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ");
-    let bar = if total == 0 { ProgressBar::no_length() } else { ProgressBar::new(total) };
-    bar.set_style(style);
-    bar.set_prefix(what.to_owned());
-    bar
+/// Line ends that nobody but the program itself wrote: those before its indented lines, and the last one. Others came with
+/// an id or a name, and would let it pose as a message of its own.
+fn in_few_lines(text: &str) -> String {
+    let mut out = String::new();
+    for (number, line) in text.split('\n').enumerate() {
+        let own = line.starts_with("  ") || line.is_empty();
+        out += if number == 0 {
+            ""
+        } else if own {
+            "\n"
+        } else {
+            "\\n"
+        };
+        out += line;
+    }
+    out
 }
 
 /// One piece of work. Clones share it, so several threads may count; the last one that is dropped removes the bar.
@@ -148,81 +166,50 @@ pub struct Progress {
 
 struct Inner {
     reporter: Reporter,
-    what: String,
-    unit: String,
-    total: u64,
-    bar: ProgressBar,
-    done: AtomicU64,
-    started: Instant,
-    /// When the last plain line was printed, and what is to be said beside the count.
-    last_line: Mutex<(Instant, String)>,
+    bar: Arc<Bar>,
+    /// Where the bar is shown; none where it is not.
+    screen: Option<Arc<Screen>>,
+    /// When the last plain line was printed.
+    last_line: Mutex<Instant>,
 }
 
 impl Progress {
     /// `count` more units are done.
     pub fn inc(&self, count: u64) {
-        let done = self.inner.done.fetch_add(count, Ordering::Relaxed) + count;
-        self.show(done);
+        self.inner.bar.inc(count);
+        self.show();
     }
 
     /// `done` units are done in all, such as after a resume.
     pub fn set(&self, done: u64) {
-        self.inner.done.store(done, Ordering::Relaxed);
-        self.show(done);
+        self.inner.bar.set(done);
+        self.show();
     }
 
     /// What is said beside the count, such as the loss.
     pub fn message(&self, text: impl Display) {
-        let text = text.to_string();
-        self.inner.bar.set_message(text.clone());
-        self.inner.last_line.lock().unwrap_or_else(PoisonError::into_inner).1 = text;
+        self.inner.bar.message(&text.to_string());
     }
 
-    fn show(&self, done: u64) {
+    fn show(&self) {
         let inner = &self.inner;
-        inner.bar.set_position(done);
-        if inner.reporter.terminal || inner.reporter.level < Level::Normal {
-            return;
+        if let Some(screen) = &inner.screen {
+            return screen.tick();
         }
         // Whoever finds it locked leaves the line to the other thread.
         let Ok(mut last) = inner.last_line.try_lock() else { return };
-        if last.0.elapsed() >= LINE_INTERVAL {
-            last.0 = Instant::now();
-            inner.reporter.note(plain_line(
-                &inner.what,
-                &inner.unit,
-                done,
-                inner.total,
-                inner.started.elapsed(),
-                &last.1,
-            ));
+        if last.elapsed() >= LINE_INTERVAL {
+            *last = Instant::now();
+            inner.reporter.note(inner.bar.plain_line());
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// "training: 1200/10000 steps (12 %), 35 s left; loss 1.25".
-fn plain_line(what: &str, unit: &str, done: u64, total: u64, spent: Duration, message: &str) -> String {
-    let tail = if message.is_empty() { String::new() } else { format!("; {message}") };
-    if total == 0 || done == 0 {
-        return format!("{what}: {done} {unit}{tail}");
-    }
-    let left = spent.as_secs_f64() / done as f64 * total.saturating_sub(done) as f64;
-    let percent = 100.0 * done as f64 / total as f64;
-    format!("{what}: {done}/{total} {unit} ({percent:.0} %), {} left{tail}", duration(left))
-}
-
-/// Seconds as "35 s", "4 min", "2.5 h".
-fn duration(secs: f64) -> String {
-    match secs {
-        s if s < 90.0 => format!("{s:.0} s"),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
+        if let Some(screen) = &self.screen {
+            screen.remove(&self.bar);
+        }
     }
 }
 
@@ -231,11 +218,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_lines_say_how_far_and_how_long() {
-        let line = plain_line("training", "steps", 1200, 10_000, Duration::from_secs(60), "loss 1.25");
-        assert_eq!(line, "training: 1200/10000 steps (12 %), 7 min left; loss 1.25");
-        assert_eq!(plain_line("reading", "events", 5, 0, Duration::from_secs(1), ""), "reading: 5 events");
-        assert_eq!(plain_line("reading", "events", 0, 9, Duration::ZERO, ""), "reading: 0 events");
+    fn an_id_begins_no_line() {
+        assert_eq!(in_few_lines("3 ids, such as a\nerror: b\n  help: c\n"), "3 ids, such as a\\nerror: b\n  help: c\n");
+        assert_eq!(in_few_lines("\n"), "\n");
     }
 
     #[test]
@@ -247,6 +232,6 @@ mod tests {
                 scope.spawn(move || (0..25).for_each(|_| progress.inc(1)));
             }
         });
-        assert_eq!(progress.inner.done.load(Ordering::Relaxed), 100);
+        assert_eq!(progress.inner.bar.done(), 100);
     }
 }

@@ -1,8 +1,9 @@
 //! Scoreboards and the items that lie beside them.
 
-use crate::error::{CliError, CliResult};
+use crate::error::{CliError, CliResult, shown};
 use crate::exit::Exit;
 use crate::{io, output, parquet_file};
+use crucible_core::data::kind::Wanted;
 use crucible_core::eval::{self, Item, Scoreboard};
 use crucible_core::guardrails::scoreboards::Board;
 use std::path::{Path, PathBuf};
@@ -31,9 +32,9 @@ pub fn items_found(scoreboard: &Path) -> PathBuf {
 /// # Errors
 /// A file that can't be read, or is none (exit status 3).
 pub fn read(path: &Path) -> CliResult<Scoreboard> {
-    let bytes = io::read_bytes(path, MAX_SCOREBOARD_BYTES)?;
+    let bytes = io::read_bytes_of(path, MAX_SCOREBOARD_BYTES, Wanted::Scoreboard)?;
     serde_json::from_slice(&bytes).map_err(|e| {
-        CliError::new(Exit::Data, format!("{} is no scoreboard: {e}", path.display()))
+        CliError::new(Exit::Data, format!("{} is no scoreboard: {e}", shown(path)))
             .advise("name the JSON file that `crucible eval --output` wrote")
     })
 }

@@ -19,7 +19,8 @@ use crucible_core::curriculum::exposure::{self, CellExposure, RunExposures};
 use crucible_core::curriculum::{CELL_NAMES, CELLS};
 use crucible_core::data::{BundleSet, content_hash, hex};
 use crucible_core::encoder::{Checkpoint, Corpus, CorpusBuilder, EncoderError, StaticEncoder, Tokenizer};
-use crucible_core::guardrails::{self, Finding, Level, Report};
+use crucible_core::guardrails::{self, Finding, Level, Report, loss_spike};
+use crucible_core::printable;
 use crucible_core::train::{
     DeviceTrainee, Engine, Metrics, Observer, Optimizer, Outcome, State, StateError, TrainError, train, train_on,
 };
@@ -327,6 +328,7 @@ pub fn run_seed_on(
         webhook: config.guardrails.webhook.clone(),
         loss: None,
         told: BTreeSet::new(),
+        spike: None,
         failure: None,
     };
     files.say(&format!("seed {seed}: from step {first} of {}{ON_DEVICE}{device_name}", config.training.steps));
@@ -505,13 +507,15 @@ struct RunFiles<'a> {
     webhook: Option<String>,
     loss: Option<f64>,
     told: BTreeSet<(String, Level)>,
+    /// The last spike that may be a divergence. Healthy runs have such spikes, too: only the run's end tells.
+    spike: Option<Finding>,
     /// What could not be written, with what to do about it.
     failure: Option<CliError>,
 }
 
 impl RunFiles<'_> {
     fn say(&mut self, text: &str) {
-        let now = clock::timestamp();
+        let (now, text) = (clock::timestamp(), printable(text));
         // A log that can't be written stops no training.
         let _ = append_whole(&mut self.log, &format!("{now} {text}\n"));
     }
@@ -545,6 +549,13 @@ impl RunFiles<'_> {
     fn summary(&mut self, dir: &Path, seed: u64, steps: u64, finished: bool, checkpoint: Option<String>) -> Summary {
         let seconds = self.started.elapsed().as_secs_f64();
         self.say(&format!("seed {seed}: at step {steps} after {seconds:.1} s"));
+        let stayed =
+            |spike: &Finding, loss: f64| spike.numbers.get("window_mean").is_some_and(|mean| loss > 2.0 * mean);
+        if let (Some(spike), Some(loss), false) = (&self.spike, self.loss, self.reporter.is_within())
+            && stayed(spike, loss)
+        {
+            self.reporter.warn(format!("{}; the loss did not come back, it ends at {loss:.4}", describe(spike)));
+        }
         let (dir, loss) = (dir.to_owned(), self.loss);
         Summary { dir, seed, steps, finished, loss, checkpoint_sha256: checkpoint, seconds }
     }
@@ -577,16 +588,23 @@ impl Observer for RunFiles<'_> {
 
     fn warning(&mut self, message: &str) {
         self.say(message);
-        self.reporter.warn(message);
+        // G3 and G4 judge what it is about.
+        self.reporter.detail(message);
     }
 
     fn finding(&mut self, finding: &Finding) {
         let text = describe(finding);
         self.say(&text);
+        let lone_spike = finding.id == loss_spike::RULE.id && finding.level < Level::Severe;
+        if lone_spike && finding.level == Level::Critical {
+            self.spike = Some(finding.clone());
+        }
         // A noisy loss spikes again and again: the terminal hears of each kind once, the log of all.
         if finding.level > Level::Ok && self.told.insert((finding.id.clone(), finding.level)) {
             // Of many runs, not even that.
-            if !self.reporter.is_within() {
+            if lone_spike {
+                self.reporter.detail(text);
+            } else if !self.reporter.is_within() {
                 self.reporter.warn(format!("{text} (further ones go to train.log)"));
             }
             let one = std::slice::from_ref(finding);

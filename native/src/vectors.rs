@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::{io, parquet_file};
 use crucible_core::bundles::Similarity;
 use crucible_core::config;
+use crucible_core::data::kind::{self, Wanted};
 use crucible_core::data::{Event, Fault, Faults, hex, read_ids};
 use crucible_core::embeddings::{Embeddings, RowFault, UnitRows, VectorFile, row_fault};
 use crucible_core::parallel;
@@ -347,6 +348,9 @@ fn from_file(path: &Path, ids_path: &Path, events_path: &Path, events: &[Event],
         true => (Bytes::Unpacked(parquet_file::vectors::vectors(path, parquet_file::MAX_BYTES)?), Some(whole)),
         false => (Bytes::Mapped(whole), None),
     };
+    if let Some(message) = kind::refusal(bytes.as_ref(), Wanted::Vectors, &name) {
+        return Err(CliError::new(Exit::Data, format!("{name}: {message}")));
+    }
     let file =
         VectorFile::new(bytes).map_err(|e| CliError::new(Exit::Data, format!("{name}: {e}")).advise(e.advice()))?;
     if !ids_path.exists() {

@@ -122,7 +122,7 @@ fn checkpoints(browser: &Browser) {
     says(refused(browser, "checkpoint", &page), "wrong_kind", &["a web page", "sign-in"]);
     says(refused(browser, "checkpoint", &files.file("none.safetensors", b"")), "empty", &["none.safetensors is empty"]);
     let zip = files.file("pytorch_model.bin", b"PK\x03\x04 and so on");
-    says(refused(browser, "checkpoint", &zip), "wrong_kind", &["a model of another program"]);
+    says(refused(browser, "checkpoint", &zip), "wrong_kind", &["a pickle (PyTorch)"]);
 }
 
 fn eval_sets(browser: &Browser) {

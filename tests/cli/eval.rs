@@ -128,7 +128,7 @@ fn inputs_that_cannot_be_used() {
         assert!(dir.run(&eval(&["--output", output])).failed(2).contains("would overwrite"));
     }
     let broken = dir.run(&eval(&["--output", "s.json", "--baseline-scoreboard", "e.jsonl"]));
-    assert!(broken.failed(3).contains("is no scoreboard"), "{broken:?}");
+    assert!(broken.failed(3).contains("is a file of bundles, and a scoreboard (JSON) is wanted here"), "{broken:?}");
     assert!(!dir.path().join("s.json").exists());
 }
 

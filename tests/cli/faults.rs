@@ -189,8 +189,8 @@ fn a_folder_is_no_file() {
     let dir = Dir::new();
     std::fs::create_dir(dir.path().join("in.jsonl")).expect("creates");
     let parts = ["in.jsonl: it is a folder", "help: name a file inside it"];
-    events_refused(&dir, 1, &parts);
-    bundles_refused(&dir, 1, &parts);
+    events_refused(&dir, 3, &parts);
+    bundles_refused(&dir, 3, &parts);
 }
 
 #[test]

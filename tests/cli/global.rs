@@ -134,11 +134,3 @@ fn a_full_disk_behind_the_standard_output_is_an_error() {
     let ran = finish(dir.command(&["config", "schema"]).stdout(full));
     assert!(ran.failed(1).contains("cannot write to the standard output: no space left"), "{ran:?}");
 }
-
-#[test]
-fn quiet_keeps_warnings() {
-    let dir = Dir::new();
-    let ran = dir.run(&["config", "validate", "--quiet", "--training.steps", "5"]);
-    ran.ok();
-    assert!(ran.stderr.starts_with("warning: flag --training.steps: `training.warmup_steps`: "), "{ran:?}");
-}

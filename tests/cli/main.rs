@@ -35,8 +35,10 @@ mod report;
 mod slurm;
 #[cfg(unix)]
 mod sweep;
+mod terminal;
 #[cfg(unix)]
 mod tracking;
 mod util;
 mod vectors;
 mod web;
+mod wrong_kind;

@@ -7,6 +7,9 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+#[path = "../../native/build/wasm_target.rs"]
+mod wasm_target;
+
 /// Bytes that the module may have before it is packed: a page that is sent around holds it.
 const MOST_BYTES: usize = 2_500_000;
 
@@ -178,4 +181,21 @@ fn the_module_is_small() {
 fn decoded(text: &str) -> Vec<u8> {
     use ct_codecs::{Base64, Decoder as _};
     Base64::decode_to_vec(text, None).expect("is base64")
+}
+
+/// What the build script watches while the wasm target is missing changes when `rustup target add` installs it.
+#[test]
+fn the_build_watches_for_the_wasm_target() {
+    let dir = Dir::new();
+    let library = dir.path().join("lib/rustlib/wasm32-unknown-unknown/lib");
+    assert!(!wasm_target::is_installed(&library));
+    // A toolchain that rustup did not install: its folder gets another one.
+    std::fs::create_dir_all(dir.path().join("lib/rustlib/x86_64")).expect("creates");
+    assert_eq!(wasm_target::watched(&library), Some(dir.path().join("lib/rustlib")));
+    let components = dir.file("lib/rustlib/components", "rustc-x86_64\n");
+    assert_eq!(wasm_target::watched(&library), Some(components));
+    dir.file("lib/rustlib/wasm32-unknown-unknown/lib/self-contained", "");
+    assert!(!wasm_target::is_installed(&library), "the folder alone is no target");
+    dir.file("lib/rustlib/wasm32-unknown-unknown/lib/libstd-0.rlib", "");
+    assert!(wasm_target::is_installed(&library));
 }

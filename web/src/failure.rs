@@ -102,3 +102,11 @@ impl Failure {
         Self::new("device", "The GPU failed", error.to_string(), advice)
     }
 }
+
+/// Starts with a capital and ends with a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', ')']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}

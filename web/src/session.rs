@@ -2,7 +2,7 @@
 //!
 //! Everything is behind `Rc`: an evaluation waits between its steps, and the page may ask for other things meanwhile.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, sentence};
 use crate::packed::unpacked;
 use crate::upload::{Kind, Slot, check_slot, kind};
 use crate::view::{self, Evaluated, Loaded};
@@ -115,7 +115,7 @@ impl Session {
         let kind = kind(name, &content);
         check_slot(name, kind, slot).map_err(|failure| more_of(kind, name, &content, failure))?;
         match kind {
-            Kind::Checkpoint => self.load_checkpoint(name, bytes, &content),
+            Kind::Checkpoint | Kind::Safetensors => self.load_checkpoint(name, bytes, &content),
             Kind::Bundles => self.load_set(name, bytes, &content),
             Kind::Scoreboard => self.load_baseline(name, &content),
             _ => self.load_items(name, &content),
@@ -333,14 +333,6 @@ fn refused(name: &str, error: &EncoderError) -> Failure {
         _ => ("unusable", format!("{name} can't be used"), own),
     };
     Failure::new(code, title, sentence(&error.to_string()), advice)
-}
-
-/// Starts with a capital and ends with a full stop.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    let end = if text.ends_with(['.', ')']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
 }
 
 /// A file of events is no eval set, but whether it is sound can be said all the same.

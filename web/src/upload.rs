@@ -1,7 +1,8 @@
-//! What a file is, by its content, and whether it belongs where it was dropped.
+//! What a file is, and whether it belongs where it was dropped.
 
-use crate::failure::Failure;
-use serde_json::Value;
+use crate::failure::{Failure, sentence};
+use crucible_core::data::kind;
+pub use crucible_core::data::kind::Kind;
 
 /// Where a file was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,59 +39,24 @@ impl Slot {
     }
 }
 
-/// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Safetensors.
-    Checkpoint,
-    /// Bundles, as JSON Lines.
-    Bundles,
-    /// Events, as JSON Lines.
-    Events,
-    /// A scoreboard.
-    Scoreboard,
-    /// Items beside a scoreboard, as JSON Lines.
-    Items,
-    /// A model of another program.
-    OtherModel,
-    /// HTML or XML.
-    WebPage,
-    /// JSON of another kind.
-    OtherJson,
-    /// Text.
-    Text,
-    /// Nothing that is known.
-    Unknown,
-}
-
-impl Kind {
-    fn is(self) -> &'static str {
-        match self {
-            Self::Checkpoint => "a checkpoint",
-            Self::Bundles => "an eval set (bundles)",
-            Self::Events => "a file of events",
-            Self::Scoreboard => "a scoreboard",
-            Self::Items => "a file of items",
-            Self::OtherModel => "a model of another program",
-            Self::WebPage => "a web page (HTML or XML)",
-            Self::OtherJson => "JSON of another kind",
-            Self::Text => "text",
-            Self::Unknown => "none of the kinds that are known here",
-        }
-    }
-
-    fn belongs(self, slot: Slot) -> bool {
-        match self {
-            Self::Checkpoint => matches!(slot, Slot::Any | Slot::Checkpoint),
-            Self::Bundles => matches!(slot, Slot::Any | Slot::EvalSet),
-            Self::Scoreboard | Self::Items => matches!(slot, Slot::Any | Slot::Baseline),
-            _ => false,
-        }
+/// What a kind is called where it was dropped.
+fn is(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bundles => "an eval set (bundles)",
+        other => other.words(),
     }
 }
 
-/// Bytes at the front that are looked at.
-const HEAD: usize = 1 << 16;
+fn belongs(kind: Kind, slot: Slot) -> bool {
+    match kind {
+        // Tensors of other programs are told apart by their reader.
+        Kind::Checkpoint | Kind::Safetensors => matches!(slot, Slot::Any | Slot::Checkpoint),
+        Kind::Bundles => matches!(slot, Slot::Any | Slot::EvalSet),
+        Kind::Scoreboard | Kind::Items => matches!(slot, Slot::Any | Slot::Baseline),
+        _ => false,
+    }
+}
+
 const MIB: u64 = 1 << 20;
 
 /// Refuses a file by its size, before it is read: in the page's memory it stands twice.
@@ -111,55 +77,18 @@ pub fn check_size(name: &str, bytes: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What `bytes` (unpacked) are.
+/// What `bytes` (unpacked) are: by their content, and by the name where that says nothing.
 #[must_use]
 pub fn kind(name: &str, bytes: &[u8]) -> Kind {
     let name = name.to_ascii_lowercase();
     let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
-    let head = &bytes[..bytes.len().min(HEAD)];
-    let start = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    // Zip archives (PyTorch, .npz), pickles, NumPy, GGUF, HDF5.
-    let magic: [&[u8]; 5] = [b"PK\x03\x04", b"\x80\x02", b"\x93NUMPY", b"GGUF", b"\x89HDF"];
-    if head.get(8) == Some(&b'{') && !is_text(&head[..8]) {
-        return Kind::Checkpoint;
+    match kind::of(bytes) {
+        Kind::Binary if ends(&[".safetensors"]) => Kind::Checkpoint,
+        Kind::Binary | Kind::Zip if ends(&[".pt", ".pth", ".bin", ".ckpt", ".pkl"]) => Kind::Pickle,
+        // Their reader names the lines that are damaged.
+        Kind::Text if ends(&[".jsonl", ".ndjson", ".jsonl.gz", ".jsonl.zst"]) => Kind::Bundles,
+        other => other,
     }
-    if magic.iter().any(|magic| head.starts_with(magic)) {
-        return Kind::OtherModel;
-    }
-    if !is_text(start) {
-        return match () {
-            () if ends(&[".safetensors"]) => Kind::Checkpoint,
-            () if ends(&[".pt", ".pth", ".bin", ".ckpt", ".pkl", ".onnx"]) => Kind::OtherModel,
-            () => Kind::Unknown,
-        };
-    }
-    if start.starts_with(b"<") {
-        return Kind::WebPage;
-    }
-    let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    match serde_json::from_slice::<Value>(first).or_else(|_| serde_json::from_slice(bytes)) {
-        Ok(value) => kind_of_json(&value),
-        Err(_) if ends(&[".jsonl", ".ndjson", ".jsonl.gz", ".jsonl.zst"]) || start.starts_with(b"{") => Kind::Bundles,
-        Err(_) => Kind::Text,
-    }
-}
-
-fn kind_of_json(value: &Value) -> Kind {
-    let has = |key: &str| value.get(key).is_some();
-    match () {
-        () if has("eval_header") => Kind::Scoreboard,
-        () if has("margin") && has("winning_negative") => Kind::Items,
-        () if has("event_id") && !has("anchor") => Kind::Events,
-        () if has("anchor") || has("negatives") || has("bundle_id") || has("anchor_text") || has("_header") => {
-            Kind::Bundles
-        }
-        () => Kind::OtherJson,
-    }
-}
-
-/// Text as far as it was looked at: no control characters but those of lines.
-fn is_text(head: &[u8]) -> bool {
-    head.iter().take(512).all(|byte| *byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r'))
 }
 
 /// Refuses a file that does not belong where it was dropped.
@@ -167,18 +96,19 @@ fn is_text(head: &[u8]) -> bool {
 /// # Errors
 /// It does not.
 pub fn check_slot(name: &str, kind: Kind, slot: Slot) -> Result<(), Failure> {
-    if kind.belongs(slot) {
+    if belongs(kind, slot) {
         return Ok(());
     }
-    let what = format!("It is {}; expected here: {}.", kind.is(), slot.wants());
+    let what = format!("It is {}; expected here: {}.", is(kind), slot.wants());
     let advice = match kind {
-        Kind::Checkpoint => "Put it where it says Checkpoint.",
-        Kind::Bundles => "Put it where it says Eval sets.",
-        Kind::Scoreboard | Kind::Items => "Put it where it says Baseline.",
-        Kind::Events => "An eval set holds bundles: `crucible bundle --events FILE` makes them of events.",
-        Kind::OtherModel => "What is read here is what `crucible train` writes: checkpoint_final.safetensors.",
-        Kind::WebPage => "Were the link and the download right? Often a sign-in page is saved in place of the file.",
-        Kind::OtherJson | Kind::Text | Kind::Unknown => "Check that this is the file you meant.",
+        Kind::Checkpoint => "Put it where it says Checkpoint.".to_owned(),
+        Kind::Bundles => "Put it where it says Eval sets.".to_owned(),
+        Kind::Scoreboard | Kind::Items => "Put it where it says Baseline.".to_owned(),
+        Kind::Events => "An eval set holds bundles: `crucible bundle --events FILE` makes them of events.".to_owned(),
+        Kind::Pickle | Kind::Npy | Kind::Npz | Kind::Gguf | Kind::Hdf5 => {
+            "What is read here is what `crucible train` writes: checkpoint_final.safetensors.".to_owned()
+        }
+        other => sentence(other.advice().unwrap_or("check that this is the file you meant")),
     };
     let title = match slot {
         Slot::Any => format!("{name} can't be used here"),
@@ -194,23 +124,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_known_by_their_content() {
-        let cases: [(&str, &[u8], Kind); 16] = [
-            ("m.safetensors", b"\x10\0\0\0\0\0\0\0{\"a\":{}}", Kind::Checkpoint),
-            ("renamed.jsonl", b"\x10\0\0\0\0\0\0\0{\"a\":{}}", Kind::Checkpoint),
+    fn a_name_decides_where_content_says_nothing() {
+        let cases: [(&str, &[u8], Kind); 10] = [
+            ("renamed.jsonl", b"\x10\0\0\0\0\0\0\0{\"a\":{}}", Kind::Safetensors),
             ("m.safetensors", b"\x10\0\0\0", Kind::Checkpoint),
-            ("m.safetensors", b"<!doctype html><html>", Kind::WebPage),
-            ("m.safetensors", b"\n  <?xml version='1.0'?>", Kind::WebPage),
-            ("model.bin", b"PK\x03\x04....", Kind::OtherModel),
-            ("v.npy", b"\x93NUMPY\x01\0", Kind::OtherModel),
-            ("e.jsonl", b"{\"bundle_id\":\"1\",\"anchor\":{}}\n{", Kind::Bundles),
-            ("e.jsonl", b"{\"_header\":true}\n{\"anchor_text\":\"x\"}\n", Kind::Bundles),
-            ("e.jsonl", b"not json at all\n", Kind::Bundles),
+            ("m.safetensors", b"<!doctype html><html>", Kind::Html),
+            ("m.safetensors", b"version https://git-lfs.github.com/spec/v1\n", Kind::LfsPointer),
+            ("model.bin", b"PK\x03\x04....", Kind::Pickle),
+            ("v.npy", b"\x93NUMPY\x01\0", Kind::Npy),
+            ("e.jsonl", b"not JSON at all\n", Kind::Bundles),
             ("e.txt", b"{\"bundle_id\":", Kind::Bundles),
-            ("e.jsonl", b"{\"event_id\":\"1\",\"sense\":\"a\",\"text\":\"t\"}\n", Kind::Events),
-            ("f.json", b"{\n  \"eval_header\": {},\n  \"checkpoint\": {}\n}\n", Kind::Scoreboard),
-            ("i.jsonl", b"{\"bundle_id\":\"1\",\"margin\":0.1,\"winning_negative\":\"x\"}\n", Kind::Items),
-            ("c.json", b"{\"verdict\":\"PASS\"}", Kind::OtherJson),
+            ("c.json", b"{\"verdict\":\"PASS\"}", Kind::JsonLines),
             ("notes.txt", b"hello", Kind::Text),
         ];
         for (name, bytes, wanted) in cases {
@@ -224,10 +148,12 @@ mod tests {
         assert!(failure.title.contains("no checkpoint") && failure.what.contains("an eval set"), "{failure:?}");
         let failure = check_slot("m", Kind::Checkpoint, Slot::EvalSet).expect_err("a checkpoint");
         assert!(failure.title.contains("no eval set") && failure.advice.contains("Checkpoint"), "{failure:?}");
-        for kind in [Kind::Checkpoint, Kind::Bundles, Kind::Scoreboard, Kind::Items] {
+        for kind in [Kind::Checkpoint, Kind::Safetensors, Kind::Bundles, Kind::Scoreboard, Kind::Items] {
             assert_eq!(check_slot("x", kind, Slot::Any), Ok(()));
         }
-        for kind in [Kind::Events, Kind::OtherModel, Kind::WebPage, Kind::OtherJson, Kind::Text, Kind::Unknown] {
+        let failure = check_slot("x", Kind::LfsPointer, Slot::Checkpoint).expect_err("a pointer");
+        assert!(failure.what.contains("Git LFS") && failure.advice.contains("git lfs pull"), "{failure:?}");
+        for kind in [Kind::Events, Kind::Adapter, Kind::Pickle, Kind::Html, Kind::JsonLines, Kind::Text, Kind::Binary] {
             for slot in [Slot::Any, Slot::Checkpoint, Slot::EvalSet, Slot::Baseline] {
                 assert!(check_slot("x", kind, slot).is_err(), "{kind:?} in {slot:?}");
             }

@@ -1,7 +1,8 @@
 //! Events: texts with labels.
 
 use super::faults::{Fault, Faults};
-use super::lines::{parse_json, read_lines};
+use super::kind::Wanted;
+use super::lines::{check_kind, parse_json, read_lines};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
@@ -200,6 +201,7 @@ pub fn read_events(reader: &mut dyn BufRead, source: &str) -> Result<Vec<Event>,
     let mut seen: HashMap<String, u64> = HashMap::new();
     let mut dim: Option<(usize, u64)> = None;
     let fault = |field: &str, message: String| Fault { line: None, field: Some(field.to_owned()), message };
+    check_kind(reader, source, Wanted::Events)?;
     read_lines(
         reader,
         source,

@@ -1,9 +1,12 @@
 //! What is wrong with an input: every fault with its line and field, gathered up to a limit.
 
+use crate::printable::{printable, shortened};
 use std::fmt;
 
 /// More faults than this are counted, not kept.
 pub const FAULT_LIMIT: usize = 50;
+/// A longer message is shortened: it quotes an id or a value.
+const MOST_LETTERS: usize = 1000;
 
 /// One fault in an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +31,9 @@ impl Fault {
             write!(f, "{place} {line}: ")?;
         }
         if let Some(field) = self.field.as_deref().filter(|field| !field.is_empty() && *field != ".") {
-            write!(f, "`{field}`: ")?;
+            write!(f, "`{}`: ", shortened(&printable(field), MOST_LETTERS))?;
         }
-        f.write_str(&self.message)
+        f.write_str(&shortened(&printable(&self.message), MOST_LETTERS))
     }
 }
 
@@ -80,10 +83,10 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = if self.rows { "row" } else { "line" };
         if let ([only], 0) = (self.faults.as_slice(), self.more) {
-            write!(f, "{}: ", self.source)?;
+            write!(f, "{}: ", printable(&self.source))?;
             return only.write(place, f);
         }
-        write!(f, "{}: {} faults; nothing was used", self.source, self.faults.len() as u64 + self.more)?;
+        write!(f, "{}: {} faults; nothing was used", printable(&self.source), self.faults.len() as u64 + self.more)?;
         for fault in &self.faults {
             f.write_str("\n  ")?;
             fault.write(place, f)?;
@@ -96,3 +99,19 @@ impl fmt::Display for Faults {
 }
 
 impl std::error::Error for Faults {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_stays_in_its_line() {
+        let mut faults = Faults::new("a\nb.jsonl");
+        let message = "\"x\n\u{1b}[2J\" was already used".to_owned();
+        faults.push(Fault { line: Some(1), field: Some("a\tb".to_owned()), message });
+        let wanted = "a\\nb.jsonl: line 1: `a\\tb`: \"x\\n\\u{1b}[2J\" was already used";
+        assert_eq!(faults.to_string(), wanted);
+        faults.push(Fault { line: Some(2), field: None, message: "x".repeat(70_000) });
+        assert!(faults.to_string().starts_with("a\\nb.jsonl: 2 faults") && faults.to_string().len() < 1500);
+    }
+}

@@ -1,7 +1,8 @@
 //! Ids of events, one a line: what says whose row a vector is.
 
 use super::faults::{Fault, Faults};
-use super::lines::{parse_json, read_lines};
+use super::kind::Wanted;
+use super::lines::{check_kind, parse_json, read_lines};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -21,6 +22,7 @@ enum RawId {
 pub fn read_ids(reader: &mut dyn BufRead, source: &str) -> Result<Vec<String>, Faults> {
     let mut ids = Vec::new();
     let mut seen: HashMap<String, u64> = HashMap::new();
+    check_kind(reader, source, Wanted::Ids)?;
     read_lines(
         reader,
         source,

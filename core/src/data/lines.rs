@@ -1,6 +1,7 @@
 //! Lines of a JSON Lines file, in blocks: bounded in memory, numbered, checked for UTF-8.
 
 use super::faults::{Fault, Faults};
+use super::kind::{self, Wanted};
 use std::io::BufRead;
 
 /// The longest line that is read, in bytes. A longer one is a fault and is never held in memory.
@@ -17,6 +18,18 @@ pub(crate) struct Line {
     pub(crate) number: u64,
     /// Not empty, not only white space.
     pub(crate) text: String,
+}
+
+/// Refuses an input that is plainly of another kind than `wanted`, in one line. Nothing of it is used up.
+///
+/// # Errors
+/// What it is, and the command that takes it; or it can't be read.
+pub fn check_kind(reader: &mut dyn BufRead, source: &str, wanted: Wanted) -> Result<(), Faults> {
+    let head = reader.fill_buf().map_err(|e| Faults::of_file(source, format!("could not be read: {e}")))?;
+    match kind::refusal(head, wanted, source) {
+        Some(message) => Err(Faults::of_file(source, message)),
+        None => Ok(()),
+    }
 }
 
 /// Reads `reader` to its end, parses every line with `parse` (in parallel) and hands the results to `take` in the

@@ -1,7 +1,8 @@
 //! The items file: one line for each bundle, from which everything paired is computed later.
 
 use super::score::Score;
-use crate::data::{BundleSet, Event, Fault, Faults, Pool, Tier};
+use crate::data::kind::Wanted;
+use crate::data::{BundleSet, Event, Fault, Faults, Pool, Tier, check_kind};
 use crate::parallel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,7 @@ pub fn write_items(items: &[Item<'_>], out: &mut dyn Write) -> std::io::Result<(
 /// # Errors
 /// All faults, by line: unreadable input, bad JSON, numbers out of range, bundle ids that were used before, no items.
 pub fn read_items(reader: &mut dyn BufRead, source: &str) -> Result<Vec<Item<'static>>, Faults> {
+    check_kind(reader, source, Wanted::Items)?;
     let mut faults = Faults::new(source);
     let (mut items, mut seen) = (Vec::new(), HashMap::<String, u64>::new());
     for (number, line) in (1u64..).zip(reader.lines()) {

@@ -25,8 +25,9 @@ enum Suspicion {
     None,
 }
 
-/// Judges the negatives of `set`. More than `most` of them suspected (`guardrails.false_negative_share`) are CRITICAL,
-/// more than a tenth of that a WARNING; `near_duplicate` is the Jaccard index of word shingles that makes one.
+/// Judges the negatives of `set`. More than `most` of them suspected (`guardrails.false_negative_share`) are CRITICAL; more
+/// than a tenth of that a WARNING, where more than words in common speaks against them: sound negatives of a narrow domain
+/// share many words with their anchors. `near_duplicate` is the Jaccard index of word shingles that makes one.
 #[must_use]
 pub fn check(set: &BundleSet, most: f64, near_duplicate: f64) -> Finding {
     let texts: Vec<&str> = set.events.iter().map(|e| e.text.as_str()).collect();
@@ -66,10 +67,11 @@ pub fn check(set: &BundleSet, most: f64, near_duplicate: f64) -> Finding {
         own + same + words,
         100.0 * share
     );
-    let level = match share {
-        x if x > most => Level::Critical,
-        x if x > most / 10.0 => Level::Warning,
-        _ => Level::Ok,
+    let sure = (own + same) as f64 / total.max(1) as f64;
+    let level = match () {
+        () if share > most => Level::Critical,
+        () if sure > most / 10.0 => Level::Warning,
+        () => Level::Ok,
     };
     let finding = if level == Level::Ok {
         RULE.ok(seen)
@@ -138,6 +140,8 @@ mod tests {
         // Six of nine words: four of seven shingles.
         let words = found(&set(|i| (i < 30).then(|| copy(i, 6))));
         assert_eq!((words.level, words.numbers["shared_words"]), (Level::Critical, 30.0), "{words:?}");
+        let few = found(&set(|i| (i < 8).then(|| copy(i, 6))));
+        assert_eq!((few.level, few.numbers["shared_words"]), (Level::Ok, 8.0), "words in common alone: {few:?}");
         let mut relabelled = set(|_| None);
         let negative = relabelled.bundles[0].negatives[0].event as usize;
         relabelled.events[negative].sense = "l#1".into();

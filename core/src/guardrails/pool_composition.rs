@@ -19,13 +19,23 @@ pub fn check(set: &BundleSet, ratios: &Tier3Ratios) -> Vec<Finding> {
     duplicates(set, &mut out);
     missing_fields(set, &mut out);
     if out.is_empty() {
-        let mut ok = RULE.ok("all pools that are drawn from hold bundles, no id occurs twice, no field is missing");
+        let pools = match first_training(set.pool_counts(), ratios) {
+            true => "tier3 is the legacy pool alone, and the default shares of the others go to it",
+            false => "all pools that are drawn from hold bundles",
+        };
+        let mut ok = RULE.ok(format!("{pools}; no id occurs twice, no field is missing"));
         for (pool, n) in Pool::ALL.iter().zip(set.pool_counts()) {
             ok = ok.with(pool.name(), n as f64);
         }
         out.push(ok);
     }
     out
+}
+
+/// Bundles of the generator alone, under shares that nobody chose: mining and expansion come later.
+fn first_training(counts: [usize; 3], ratios: &Tier3Ratios) -> bool {
+    let [legacy, organic, expanded] = counts;
+    legacy > 0 && organic + expanded == 0 && *ratios == Tier3Ratios::default()
 }
 
 fn pools(set: &BundleSet, ratios: &Tier3Ratios, out: &mut Vec<Finding>) {
@@ -38,6 +48,9 @@ fn pools(set: &BundleSet, ratios: &Tier3Ratios, out: &mut Vec<Finding>) {
         };
         let advice = "merge the original core killers in (pool merge --legacy)";
         out.push(RULE.finding(Level::Critical, message, advice).with("tier3", tier3 as f64).with("legacy", 0.0));
+    }
+    if first_training(counts, ratios) {
+        return;
     }
     for pool in [Pool::Organic, Pool::Expanded] {
         if tier3 > 0 && counts[pool.index()] == 0 && ratios.of(pool) > 0.0 {
@@ -148,6 +161,13 @@ mod tests {
         set.bundles.truncate(4);
         let ratios = Tier3Ratios { legacy: 0.8, organic: 0.2, expanded: 0.0 };
         assert_eq!(check(&set, &ratios)[0].level, Level::Ok);
+        // Nor are the shares that nobody chose, as long as there is nothing but what `crucible bundle` makes.
+        set.bundles.truncate(3);
+        let first = check(&set, &Tier3Ratios::default());
+        assert!(first.len() == 1 && first[0].level == Level::Ok, "{first:?}");
+        assert!(first[0].message.contains("the legacy pool alone"), "{first:?}");
+        let chosen = Tier3Ratios { legacy: 0.7, organic: 0.2, expanded: 0.1 };
+        assert_eq!(check(&set, &chosen).len(), 2, "both pools that somebody gave a share to are empty");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crucible_core::eval::{
     VERSION,
 };
 use crucible_core::guardrails::{Finding, Level, fingerprint};
+use crucible_core::printable;
 use model::Embedded;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -314,7 +315,7 @@ fn text(board: &Scoreboard) -> String {
         );
     }
     if let Some(baseline) = &board.baseline {
-        let _ = writeln!(text, "\nAgainst the baseline {}:", baseline.checkpoint.path);
+        let _ = writeln!(text, "\nAgainst the baseline {}:", printable(&baseline.checkpoint.path));
         let mut rows = vec![["", "before", "now", "points", ""].map(str::to_owned)];
         for (name, c) in changes(baseline) {
             let points = format!("{:+.1}", 100.0 * c.change);
@@ -340,12 +341,12 @@ fn text(board: &Scoreboard) -> String {
         sanity.space.dim
     );
     for warning in &sanity.warnings {
-        let _ = writeln!(text, "  ! {}", warning.message);
+        let _ = writeln!(text, "  ! {}", printable(&warning.message));
     }
     text += &against_guessing(&sanity.chance);
     for passed_over in &board.overrides {
-        let by = &passed_over.acknowledged_by;
-        let _ = writeln!(text, "  ! {} was passed over by {by}: {}", passed_over.id, passed_over.message);
+        let (by, message) = (&passed_over.acknowledged_by, printable(&passed_over.message));
+        let _ = writeln!(text, "  ! {} was passed over by {by}: {message}", passed_over.id);
     }
     text
 }

@@ -3,7 +3,8 @@
 use super::{BundleSet, BundleSetBuilder, MAX_NEGATIVES, Metadata, NegativeSource, WholeBundle};
 use crate::data::event::{Event, RawEvent, lemma_of};
 use crate::data::faults::{Fault, Faults};
-use crate::data::lines::{parse_json, read_lines};
+use crate::data::kind::Wanted;
+use crate::data::lines::{check_kind, parse_json, read_lines};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -251,6 +252,7 @@ pub fn stream_bundles(
     let mut seen: HashMap<String, u64> = HashMap::new();
     let mut dim: Option<(usize, u64)> = None;
     let fault = |field: &str, message: String| Fault { line: None, field: Some(field.to_owned()), message };
+    check_kind(reader, source, Wanted::Bundles)?;
     read_lines(
         reader,
         source,

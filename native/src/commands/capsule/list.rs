@@ -75,7 +75,7 @@ pub(super) fn text(metadata: &Metadata) -> String {
     text
 }
 
-/// A stranger's words, without what a terminal would obey.
+/// A stranger's words, in one line.
 fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    crucible_core::printable(text).into_owned()
 }

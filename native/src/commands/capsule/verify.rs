@@ -248,9 +248,9 @@ fn text(report: &Report) -> String {
     for check in &report.checks {
         let mark = if check.passed { "ok    " } else { "FAILED" };
         let about = check.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
-        let message: String = check.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let label = format!("{mark} {:<width$}", check.check);
-        text += &table::wrapped(&label, label.len() + 2, &format!("{about}{message}"));
+        let label = format!("{mark} {}", table::padded(&check.check, width));
+        let said = format!("{about}{}", check.message);
+        text += &table::wrapped(&label, label.len() + 2, &crucible_core::printable(&said));
     }
     let verdict = if report.passed { "The capsule holds" } else { "The capsule does not hold" };
     let who = if report.signature.is_some() { "" } else { "; who packed it was not asked (--public-key)" };

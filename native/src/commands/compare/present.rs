@@ -3,6 +3,7 @@
 use crate::commands::eval::percent;
 use crate::formats::{self, Case, Outcome};
 use crate::table;
+use crucible_core::printable;
 use crucible_core::stats::{Comparison, PairedChange, Verdict};
 use std::fmt::Write;
 
@@ -94,15 +95,15 @@ fn p_value(p: f64) -> String {
 
 /// For people.
 pub(super) fn text(c: &Comparison) -> String {
-    let (candidate, baseline) = (&c.candidate.checkpoint.path, &c.baseline.checkpoint.path);
+    let (candidate, baseline) = (printable(&c.candidate.checkpoint.path), printable(&c.baseline.checkpoint.path));
     let mut text = format!("{candidate} against {baseline}\n\n{}\n", table::wrapped("", 0, &sentence(c)));
     text += &table::aligned(&rows(c));
     text.push('\n');
     for line in remarks(c) {
-        text += &table::wrapped("", 0, &line);
+        text += &table::wrapped("", 0, &printable(&line));
     }
     for warning in &c.warnings {
-        text += &table::wrapped("  !", 4, warning);
+        text += &table::wrapped("  !", 4, &printable(warning));
     }
     text
 }

@@ -4,6 +4,7 @@ use super::check::Check;
 use crate::formats::{self, Case, Outcome};
 use crate::table;
 use crucible_core::guardrails::{Finding, Level, RULES};
+use crucible_core::printable;
 use std::fmt::Write;
 
 /// All findings, the worst first, of equals in the order of guardrails.
@@ -48,7 +49,7 @@ pub(super) fn text(check: &Check) -> String {
     let mut text = headline(check) + "\n\n";
     for f in sorted(check) {
         let label = format!("{:<8}  {:<4}", f.level.name(), f.id);
-        text += &table::wrapped(&label, 16, &format!("{}: {}", f.name, f.message));
+        text += &table::wrapped(&label, 16, &printable(&format!("{}: {}", f.name, f.message)));
         if !f.advice.is_empty() {
             text += &table::wrapped("", 16, &format!("→ {}", f.advice));
         }
@@ -56,7 +57,11 @@ pub(super) fn text(check: &Check) -> String {
     if !check.not_run.is_empty() {
         text += "\nNot run:\n";
         for n in &check.not_run {
-            text += &table::wrapped(&format!("          {:<4}", n.id), 16, &format!("{}: {}", n.name, n.reason));
+            text += &table::wrapped(
+                &format!("          {:<4}", n.id),
+                16,
+                &printable(&format!("{}: {}", n.name, n.reason)),
+            );
         }
     }
     let remarks = remarks(check);
@@ -64,7 +69,7 @@ pub(super) fn text(check: &Check) -> String {
         text.push('\n');
     }
     for line in remarks {
-        text += &table::wrapped("  !", 4, &line);
+        text += &table::wrapped("  !", 4, &printable(&line));
     }
     text
 }
@@ -79,7 +84,13 @@ pub(super) fn markdown(check: &Check) -> String {
     );
     let mut text = format!("**{}**\n\n{}\n", headline(check), formats::markdown_table(&rows));
     for n in &check.not_run {
-        let _ = writeln!(text, "- {} {} not run: {}", n.id, n.name, formats::markdown_cell(&n.reason));
+        let _ = writeln!(
+            text,
+            "- {} {} not run: {}",
+            n.id,
+            formats::markdown_cell(&n.name),
+            formats::markdown_cell(&n.reason)
+        );
     }
     for line in remarks(check) {
         let _ = writeln!(text, "- {}", formats::markdown_cell(&line));

@@ -4,6 +4,7 @@ use super::collect::{ANALYSIS, Collected};
 use crate::table;
 use crate::trials::State;
 use crucible_core::guardrails::Level;
+use crucible_core::printable;
 use crucible_core::sweep::{Analysis, Difference, Measured, SweepScoreboard, Trial};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -76,8 +77,8 @@ fn frontier(analysis: &Analysis) -> String {
         "Guessing gives {} and {}. Frontier: {}. Knee: {}. Hypervolume above guessing: {:.4} ({:.4} to {:.4}).",
         percent(chance.retention),
         percent(chance.generalisation),
-        analysis.frontier.join(", "),
-        analysis.knee.as_deref().unwrap_or("none"),
+        printable(&analysis.frontier.join(", ")),
+        printable(analysis.knee.as_deref().unwrap_or("none")),
         analysis.hypervolume.value,
         analysis.hypervolume.ci95.low,
         analysis.hypervolume.ci95.high
@@ -87,7 +88,7 @@ fn frontier(analysis: &Analysis) -> String {
             text,
             "Choice: {} ({}), made on one half of the groups; on the other half it keeps {} ({:.1} to {:.1}) and learns {} \
              ({:.1} to {:.1}), the baseline {} and {}.",
-            choice.condition,
+            printable(&choice.condition),
             choice.rule,
             percent(choice.headline.retention),
             100.0 * choice.retention_ci95.low,
@@ -100,10 +101,11 @@ fn frontier(analysis: &Analysis) -> String {
         );
     }
     for warning in &analysis.warnings {
-        let _ = writeln!(text, "  ! {warning}");
+        let _ = writeln!(text, "  ! {}", printable(warning));
     }
     for finding in analysis.guardrails.iter().filter(|f| f.level > Level::Ok) {
-        let _ = writeln!(text, "  ! {} {}: {}; {}", finding.id, finding.name, finding.message, finding.advice);
+        let said = format!("{} {}: {}; {}", finding.id, finding.name, finding.message, finding.advice);
+        let _ = writeln!(text, "  ! {}", printable(&said));
     }
     text
 }
