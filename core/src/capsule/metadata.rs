@@ -138,7 +138,7 @@ pub enum FileKind {
     Metrics,
     /// `exposures.json` and `exposures.jsonl`: how often bundles were seen.
     Exposures,
-    /// `guardrails.json`: findings while training.
+    /// `guardrails.json` and `guardrails_before.json`: findings while training, and before it.
     Guardrails,
     /// `evals.jsonl`: scores on the way.
     Scores,
@@ -162,7 +162,7 @@ impl FileKind {
             "train.log" => Self::Log,
             "metrics.jsonl" => Self::Metrics,
             "exposures.json" | "exposures.jsonl" => Self::Exposures,
-            "guardrails.json" => Self::Guardrails,
+            "guardrails.json" | "guardrails_before.json" => Self::Guardrails,
             "evals.jsonl" => Self::Scores,
             METADATA => return None,
             _ if path.strip_prefix(BUNDLES_FOLDER).is_some_and(|name| !name.contains('/')) => Self::Bundles,
@@ -369,6 +369,7 @@ pub(super) mod tests {
             ("frozen_scoreboard_items.parquet", Some(FileKind::Items)),
             ("frozen_scoreboard.parquet", None),
             ("guardrails.json", Some(FileKind::Guardrails)),
+            ("guardrails_before.json", Some(FileKind::Guardrails)),
             ("evals.jsonl", Some(FileKind::Scores)),
             ("vectors/v.npy", Some(FileKind::Vectors)),
             ("vectors/a/v.npy", None),

@@ -56,12 +56,67 @@ pub fn check(change: &PairedChange, on: &str, delta: f64) -> Finding {
     numbers.iter().fold(finding, |f, (name, x)| f.with(name, *x))
 }
 
+/// A fall of so many times the allowed drop is CRITICAL even where the number of bundles is not known.
+const PLAIN_FALL: f64 = 5.0;
+
+/// Judges the frozen pass rates that a run logged, in order of their steps: the last one against the best before it. None
+/// for fewer than two.
+///
+/// How many bundles stand behind them is not known, so there is no bound: a fall of more than `delta` (a share) is a
+/// WARNING, one of more than five times `delta` is CRITICAL.
+#[must_use]
+pub fn check_steps(points: &[(u64, f64)], delta: f64) -> Option<Finding> {
+    let (&(step, last), earlier) = points.split_last()?;
+    // Of equals the first. What is no number is no best.
+    let (best_step, best) = earlier.iter().copied().reduce(|a, b| if b.1 > a.1 || a.1.is_nan() { b } else { a })?;
+    let fall = best - last;
+    let seen = format!(
+        "the frozen rate went from {:.1} % at step {best_step} to {:.1} % at step {step} ({:+.1} points)",
+        100.0 * best,
+        100.0 * last,
+        -100.0 * fall
+    );
+    let allowed = 100.0 * delta;
+    let advice = "go back to the earlier checkpoint, or give known cases a larger share; `crucible eval` of both \
+                  checkpoints and `crucible compare` tell how certain the fall is";
+    // 0.87 − 0.85 is a hair above 0.02 in binary.
+    let finding = if !last.is_finite() || !best.is_finite() {
+        RULE.finding(Level::Error, format!("{seen}: this is no number"), "evaluate again")
+    } else if fall > PLAIN_FALL * delta + 1e-12 {
+        let message = format!("{seen}: more than {PLAIN_FALL} times the {allowed:.1} points that are allowed");
+        RULE.finding(Level::Critical, message, advice)
+    } else if fall > delta + 1e-12 {
+        let message = format!("{seen}: more than the {allowed:.1} points that are allowed; how certain is not known");
+        RULE.finding(Level::Warning, message, advice)
+    } else {
+        RULE.ok(format!("{seen}: no more than the {allowed:.1} points that are allowed"))
+    };
+    let numbers =
+        [("best", best), ("last", last), ("delta", delta), ("best_step", best_step as f64), ("step", step as f64)];
+    Some(numbers.iter().fold(finding, |f, (name, x)| f.with(name, *x)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::guardrails::Report;
     use crate::stats::{Pair, Settings, change};
     use std::ops::Range;
+
+    #[test]
+    fn logged_rates_are_held_to_the_best_before() {
+        let level = |rates: &[f64]| {
+            let points: Vec<(u64, f64)> = rates.iter().enumerate().map(|(i, x)| (10 * i as u64, *x)).collect();
+            check_steps(&points, 0.02).map(|f| f.level)
+        };
+        assert_eq!(level(&[0.85, 0.75, 0.65, 0.55]), Some(Level::Critical));
+        assert_eq!(level(&[0.60, 0.85, 0.80]), Some(Level::Warning), "from the best, not from the first");
+        assert_eq!(level(&[0.87, 0.85]), Some(Level::Ok));
+        assert_eq!(level(&[0.85, 0.55, 0.84]), Some(Level::Ok), "what counts is where it ends");
+        assert_eq!(level(&[f64::NAN, 0.8, 0.3]), Some(Level::Critical));
+        assert_eq!(level(&[0.8, f64::NAN]), Some(Level::Error));
+        assert_eq!(level(&[0.8]), None);
+    }
 
     /// The finding over `n` bundles, each a group of its own, of which some were lost and gained.
     fn found(n: usize, lost: Range<usize>, gained: Range<usize>) -> Finding {

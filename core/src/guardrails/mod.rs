@@ -30,7 +30,7 @@ mod report;
 pub mod scoreboards;
 pub mod seed_sensitivity;
 
-pub use report::{Override, Report, unknown_overrides};
+pub use report::{Before, NotRun, Override, Report, coverage, unknown_overrides};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -19,6 +19,35 @@ pub struct Override {
     pub acknowledged_by: String,
 }
 
+/// A guardrail that could not look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotRun {
+    /// Such as `G7`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it would need, or what went wrong.
+    pub reason: String,
+}
+
+/// What guardrails said of a run before its first step, as it is kept with the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Before {
+    /// All findings, healthy ones included.
+    pub findings: Vec<Finding>,
+    /// Findings that were acknowledged and would have stopped the run.
+    pub overrides: Vec<Override>,
+    /// Guardrails that look before training and could not.
+    pub not_run: Vec<NotRun>,
+}
+
+/// "3 of 17 guardrails could look".
+#[must_use]
+pub fn coverage(findings: &[Finding]) -> String {
+    let looked = RULES.iter().filter(|rule| findings.iter().any(|f| f.id == rule.id)).count();
+    format!("{looked} of {} guardrails could look", RULES.len())
+}
+
 /// Findings and the decision over them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
