@@ -32,6 +32,7 @@ mod pool_lineups;
 mod report;
 #[cfg(unix)]
 mod slurm;
+mod split;
 #[cfg(unix)]
 mod sweep;
 #[cfg(unix)]

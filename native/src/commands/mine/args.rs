@@ -2,6 +2,7 @@
 
 use crate::checkpoint::ModelArgs;
 use crate::error::{CliError, CliResult};
+use crate::exclude::ExcludeArgs;
 use crate::vectors::Source;
 use crate::{output, parquet_file};
 use crucible_core::bundles::PerSource;
@@ -17,6 +18,9 @@ pub struct Args {
     /// Bundles of tier3 that are there already: nothing of them is mined again, and `--threshold auto` follows them
     #[arg(long, value_name = "FILE")]
     pub existing_tier3: Option<PathBuf>,
+    /// Eval sets that are never mined.
+    #[command(flatten)]
+    pub exclude: ExcludeArgs,
     /// Where accepted bundles go, hardest first (JSON Lines; .gz and .zst are packed)
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
@@ -286,6 +290,7 @@ impl Args {
         };
         let mut taken: Vec<(&str, &Path)> = vec![("--events", &self.events)];
         taken.extend(self.existing_tier3.as_deref().map(|path| ("--existing-tier3", path)));
+        taken.extend(self.exclude.files());
         taken.extend(sources.iter().flat_map(Source::files));
         for (flag, path) in outputs.all() {
             let Some(path) = path else { continue };
