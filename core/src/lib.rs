@@ -22,6 +22,7 @@ pub mod kernels;
 pub mod lexical;
 pub mod mining;
 pub mod neighbours;
+pub mod overlap;
 pub mod parallel;
 pub mod pools;
 mod printable;

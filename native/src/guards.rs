@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::CliResult;
 use crate::{evaluation, versions};
 use crucible_core::config::{Config, Guardrails};
-use crucible_core::curriculum::exposure;
+use crucible_core::curriculum::{cell_sizes, exposure};
 use crucible_core::data::{BundleSet, Pool};
 use crucible_core::guardrails::pseudo_killers::{self, Tested};
 use crucible_core::guardrails::{Finding, dilution, eval_versions, false_negatives, leakage, pool_composition};
@@ -50,10 +50,10 @@ pub fn of_bundles(set: &BundleSet, config: &Config) -> Vec<Finding> {
     out
 }
 
-/// G1 on the sizes of their pools.
+/// G1 on the sizes of their tiers and pools.
 #[must_use]
 pub fn dilution(set: &BundleSet, config: &Config) -> Option<Finding> {
-    let exposures = exposure::exposures(config, set.pool_counts().map(|n| n as u64));
+    let exposures = exposure::exposures(config, cell_sizes(set));
     let legacy = exposures.pools.iter().find(|p| p.pool == Pool::Legacy)?;
     Some(dilution::check(legacy.expected?, config.training.steps))
 }

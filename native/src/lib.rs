@@ -14,6 +14,7 @@ pub mod display;
 pub mod error;
 pub mod evals;
 pub mod evaluation;
+pub mod exclude;
 pub mod exit;
 pub mod folder;
 pub mod formats;

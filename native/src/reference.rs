@@ -75,7 +75,9 @@ fn flags<'a>(args: impl Iterator<Item = &'a Arg>, out: &mut String) {
     let mut rows = String::new();
     for arg in args.filter(|a| !a.is_hide_set() && a.get_id() != "help" && a.get_id() != "version") {
         let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(rows, "| {} | {} | {} |", spelled(arg), default(arg), markdown_cell(&help));
+        // Bars part cells in code, too: `FILE|DIR`.
+        let cells = [spelled(arg), default(arg), help].map(|cell| markdown_cell(&cell));
+        let _ = writeln!(rows, "| {} |", cells.join(" | "));
     }
     if !rows.is_empty() {
         let _ = write!(out, "| argument | default | meaning |\n| --- | --- | --- |\n{rows}");

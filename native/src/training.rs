@@ -16,7 +16,7 @@ use crucible_core::backend::BackendError;
 use crucible_core::backend::gpu::GpuBackend;
 use crucible_core::config::{self, Config, Model, ModelKind, Precision, decides};
 use crucible_core::curriculum::exposure::{self, CellExposure, RunExposures};
-use crucible_core::curriculum::{CELL_NAMES, CELLS};
+use crucible_core::curriculum::{CELL_NAMES, CELLS, cell_sizes};
 use crucible_core::data::{BundleSet, content_hash, hex};
 use crucible_core::encoder::{Checkpoint, Corpus, CorpusBuilder, EncoderError, StaticEncoder, Tokenizer};
 use crucible_core::guardrails::{self, Finding, Level, Report, loss_spike};
@@ -467,7 +467,7 @@ fn internal(e: crucible_core::encoder::EncoderError) -> CliError {
 
 /// Expected and real looks per cell, and the real ones of every bundle.
 fn write_exposures(dir: &Path, inputs: &Inputs, config: &Config, outcome: &Outcome) -> CliResult<()> {
-    let expected = exposure::exposures(config, inputs.set.pool_counts().map(|n| n as u64));
+    let expected = exposure::exposures(config, cell_sizes(&inputs.set));
     let cells: Vec<_> = (0..CELLS)
         .map(|c| {
             let looks = || outcome.cells[c].iter().map(|b| u64::from(outcome.exposures[*b as usize]));

@@ -31,15 +31,16 @@ fn what_is_held_back_shares_senses_with_training_and_no_text() {
     let held = ["--holdout", "frozen.jsonl", "--json"];
     let report = dir.run(&[&BUNDLE[..], &held].concat()).json();
     let events = |report: &Value| report["events"].as_u64().expect("a count");
-    let share = events(&report["holdout"]) as f64 / (events(&report) + events(&report["holdout"])) as f64;
+    let drawn = |report: &Value| events(&report["holdout"]) + report["holdout"]["repeated"].as_u64().expect("a count");
+    let share = drawn(&report) as f64 / (events(&report) + drawn(&report)) as f64;
     assert!((share - 0.2).abs() < 0.01, "{report}");
-    // What nearly repeats a training text is left out, so the guardrail against leakage finds nothing.
+    // Events that nearly repeat a training text are left out, so the guardrail against leakage finds nothing.
     let lines = dir.read("frozen.jsonl").lines().count() as u64;
-    assert_eq!(
-        Some(lines + report["holdout"]["repeated"].as_u64().expect("a count")),
-        report["holdout"]["bundles"].as_u64()
-    );
+    assert_eq!(Some(lines), report["holdout"]["bundles"].as_u64());
     assert!(report["holdout"]["repeated"].as_u64() > Some(0), "{report}");
+    // The events that stay are written, for mining: those of no bundle, too.
+    assert_eq!(report["holdout"]["train_events"], "train_events.jsonl");
+    assert_eq!(dir.read("train_events.jsonl").lines().count() as u64, events(&report));
     let check = ["guardrail", "check", "--bundles", "train.jsonl", "--frozen-eval", "frozen.jsonl", "--json"];
     let findings = dir.run(&check).json()["findings"].as_array().expect("findings").clone();
     assert!(findings.iter().any(|f| f["id"] == "G11" && f["level"] == "OK"), "{findings:?}");
@@ -54,7 +55,7 @@ fn what_is_held_back_shares_senses_with_training_and_no_text() {
     // Half of the texts, under another seed.
     let more = ["--holdout", "half.jsonl", "--holdout-share", "0.5", "--split-by", "text", "--seed", "1", "--json"];
     let report = dir.run(&[&BUNDLE[..], &more, &["--force"]].concat()).json();
-    assert!(events(&report).abs_diff(events(&report["holdout"])) < 40, "{report}");
+    assert!(events(&report).abs_diff(drawn(&report)) < 40, "{report}");
 }
 
 #[test]
@@ -79,6 +80,9 @@ fn a_holdout_that_can_not_be_is_refused_before_anything_is_written() {
         (&["--holdout", "p/data/events.jsonl"], 2, "--events"),
         (&["--holdout", "h.jsonl", "--holdout-share", "1"], 2, "between 0 and 1"),
         (&["--holdout-share", "0.1"], 2, "--holdout"),
+        (&["--train-events", "t.jsonl"], 2, "--holdout"),
+        (&["--holdout", "h.jsonl", "--train-events", "h.jsonl"], 2, "--train-events"),
+        (&["--holdout", "train_events.jsonl"], 2, "--train-events"),
         (&["--holdout", "h.jsonl", "--holdout-share", "0.0001"], 3, "no bundle can be made for h.jsonl"),
     ] {
         let ran = dir.run(&[&BUNDLE[..], more].concat());

@@ -3,7 +3,9 @@
 mod licensing;
 pub(crate) mod links;
 mod quickstart;
+mod readme;
 mod schemas;
+mod tables;
 
 use std::path::Path;
 
@@ -46,6 +48,11 @@ fn the_schema_of_the_devices_is_fresh() {
 #[test]
 fn the_schema_of_a_revalidation_is_fresh() {
     fresh_schema("pool_revalidation", &schemars::schema_for!(crucible_cli::commands::pool::RevalidationReport));
+}
+
+#[test]
+fn the_schema_of_a_split_of_events_is_fresh() {
+    fresh_schema("split_events", &schemars::schema_for!(crucible_cli::commands::split::Parts));
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod pool_lineups;
 mod report;
 #[cfg(unix)]
 mod slurm;
+mod split;
 #[cfg(unix)]
 mod sweep;
 mod terminal;

@@ -5,7 +5,7 @@ use crucible_core::curriculum::exposure::expected_exposure;
 use crucible_core::data::{BundleSet, read_bundles, read_events, tiers_of};
 use crucible_core::embeddings::Embeddings;
 use crucible_core::estimate::{holm, quantile, wilson};
-use crucible_core::eval::{GroupKind, Item, Sanity, Score, sanity, score, summaries};
+use crucible_core::eval::{GroupKind, Item, Sanity, Score, Space, sanity, score, summaries};
 use crucible_core::stats::power::Question;
 use crucible_core::stats::{Settings, Verdict, mcnemar_exact, tango};
 use crucible_core::sweep::{self, Outcome, Results};
@@ -77,6 +77,25 @@ fn effective_rank(eigenvalues: &[f64]) -> f64 {
     sanity_of(&set, &Embeddings::normalised(dim, rows)).space.effective_rank.expect("vectors")
 }
 
+/// Vectors as they are given, with what a scoreboard says of their space.
+fn space(vectors: &[Vec<f64>]) -> Space {
+    let rows = vectors.iter().flatten().map(|x| *x as f32).collect();
+    sanity_of(&bundles(&[vectors.len() - 2]), &Embeddings::normalised(vectors[0].len(), rows)).space
+}
+
+/// The participation ratio about the origin, from the cosines of all pairs; the page says how it follows from their mean
+/// and deviation.
+fn rank_about_origin(vectors: &[Vec<f64>]) -> f64 {
+    let n = vectors.len() as f64;
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    let squares: f64 = vectors.iter().flat_map(|a| vectors.iter().map(|b| dot(a, b).powi(2))).sum();
+    let space = space(vectors);
+    let (mean, sd) = (space.mean_cosine.expect("pairs"), space.sd_cosine.expect("pairs"));
+    let said = 1.0 / ((1.0 + (n - 1.0) * (mean * mean + sd * sd)) / n);
+    assert!((said - n * n / squares).abs() < 1e-6, "{said}");
+    said
+}
+
 /// A sweep of one seed whose conditions pass these shares of a thousand items.
 fn swept(points: &[Vec<f64>], reference: [f64; 2]) -> sweep::Analysis {
     let items = |truth: usize, rate: f64| -> Vec<Item<'static>> {
@@ -122,6 +141,10 @@ fn computed(name: &str, args: &[Vec<f64>]) -> Result<Vec<f64>, Vec<String>> {
         "wilson" => wilson(first[0] as usize, first[1] as usize).map(|i| vec![i.low, i.high]).expect("not empty"),
         "chance" => vec![chance(first)],
         "effective_rank" => vec![effective_rank(first)],
+        "rank_of" => vec![space(args).effective_rank.expect("vectors")],
+        "mean_cosine" => vec![space(args).mean_cosine.expect("pairs")],
+        "sd_cosine" => vec![space(args).sd_cosine.expect("pairs")],
+        "rank_about_origin" => vec![rank_about_origin(args)],
         "exposure" => {
             let of = expected_exposure(first[0] as u64, first[1] as usize, first[2], first[3], first[4] as u64);
             vec![of.expect("a pool")]

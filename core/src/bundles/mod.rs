@@ -11,4 +11,4 @@ pub use generate::generate;
 pub use report::{GenerateReport, LeftOut, Why};
 pub use settings::{GenerateError, MAX_POOL_DEPTH, PerSource, Settings};
 pub(crate) use split::hold_out;
-pub use split::{SplitBy, split_events};
+pub use split::{HeldBack, SplitBy, hold_back, split_events};

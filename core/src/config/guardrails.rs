@@ -55,7 +55,7 @@ pub struct Guardrails {
     /// G16: mean cosine of random pairs of texts from which on the space has collapsed.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_mean_cosine: f64,
-    /// G16: effective rank under which it has.
+    /// G16: effective rank (about the vectors' mean) under which it has.
     #[schemars(range(min = 0.0))]
     pub min_effective_rank: f64,
     /// Findings from CRITICAL up are posted here as JSON: an `http://` or `https://` address. Not written into runs' own

@@ -2,10 +2,14 @@
 //!
 //! Dilution is the failure that this shows before a run: every bundle added to a pool takes looks from the others.
 
-use crate::config::{Config, CurriculumKind};
+use super::shares::{CELL_NAMES, CELLS, shares, tier_probabilities};
+use crate::config::{Config, Curriculum, CurriculumKind};
 use crate::data::Pool;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Pieces that a long ramp of `phased_v2` is cut into; inside a piece the shares are those of its mean probabilities.
+const RAMP_PIECES: u64 = 4096;
 
 /// Whether the legacy pool is seen often enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -58,7 +62,7 @@ pub struct PoolExposure {
     pub pool: Pool,
     /// Bundles in it.
     pub size: u64,
-    /// Its share of tier3's slots, after the shares of empty pools went to the others.
+    /// Its share of tier3's slots, as a mean over the steps, after the shares of empty pools went to the others.
     pub share: f64,
     /// Expected looks per bundle; none for an empty pool.
     pub expected: Option<f64>,
@@ -73,7 +77,8 @@ pub struct Exposures {
     pub steps: u64,
     /// Bundles a step.
     pub batch_size: usize,
-    /// Tier3's probability, as a mean over the steps.
+    /// Tier3's share of the slots, as a mean over the steps: its probability, with what empty tiers leave to it and tier
+    /// caps take from it or give to it.
     pub p_tier3: f64,
     /// In the order of [`Pool::ALL`].
     pub pools: Vec<PoolExposure>,
@@ -105,88 +110,89 @@ pub struct RunExposures {
     pub real: Vec<CellExposure>,
 }
 
-/// Expected exposures of pools of these sizes (in the order of [`Pool::ALL`]).
+/// Expected exposures with cells of these sizes: tier1, tier2, and tier3's pools in the order of [`Pool::ALL`], as
+/// [`cell_sizes`](super::cell_sizes) counts them. The slots are those that the sampler hands out, step by step.
 #[must_use]
-pub fn exposures(config: &Config, sizes: [u64; 3]) -> Exposures {
-    let p_tier3 = mean_tier3_probability(config);
-    let (steps, batch_size) = (config.training.steps, config.training.batch_size);
-    let mut warnings = Vec::new();
-    let shares = shares(config.curriculum.tier3_ratios.by_pool(), sizes, &mut warnings);
-    if let Some(cap) = config.curriculum.tier_caps[2].filter(|cap| (*cap as f64) < batch_size as f64 * p_tier3 * 1.5) {
-        warnings.push(format!(
-            "`curriculum.tier_caps` lets tier3 take {cap} of {batch_size} slots: real exposures are lower"
-        ));
+pub fn exposures(config: &Config, sizes: [u64; CELLS]) -> Exposures {
+    let (c, steps, batch_size) = (&config.curriculum, config.training.steps, config.training.batch_size);
+    // Steps, weighted with each cell's share of a batch.
+    let mut weights = [0.0; CELLS];
+    let mut wanted = [0.0; 3];
+    for (from, to) in stretches(c, steps) {
+        let [first, last] = [from, to - 1].map(|step| tier_probabilities(c, steps, step));
+        let p: [f64; 3] = std::array::from_fn(|tier| (first[tier] + last[tier]) / 2.0);
+        let length = (to - from) as f64;
+        let shares = shares(c, p, batch_size, sizes);
+        weights.iter_mut().zip(shares).for_each(|(sum, share)| *sum += length * share);
+        wanted.iter_mut().zip(p).for_each(|(sum, share)| *sum += length * share);
     }
-    let row = |pool: Pool| {
-        let (size, share) = (sizes[pool.index()], shares[pool.index()]);
-        let expected = expected_exposure(steps, batch_size, p_tier3, share, size);
+    let tier3: f64 = weights[2..].iter().sum();
+    let pools = Pool::ALL.map(|pool| {
+        let (size, weight) = (sizes[2 + pool.index()], weights[2 + pool.index()]);
+        let share = if tier3 > 0.0 { weight / tier3 } else { 0.0 };
+        let expected = (size > 0).then(|| weight * batch_size as f64 / size as f64);
         let status = expected.filter(|_| pool == Pool::Legacy).map(ExposureStatus::of);
         PoolExposure { pool, size, share, expected, status }
-    };
-    Exposures { steps, batch_size, p_tier3, pools: Pool::ALL.map(row).to_vec(), warnings }
+    });
+    let mean = |sum: f64| if steps == 0 { 0.0 } else { sum / steps as f64 };
+    let warnings = warnings(c, wanted.map(mean), sizes);
+    Exposures { steps, batch_size, p_tier3: mean(tier3), pools: pools.to_vec(), warnings }
 }
 
-/// Shares of tier3's slots: an empty pool's goes to the others, in proportion.
-fn shares(ratios: [f64; 3], sizes: [u64; 3], warnings: &mut Vec<String>) -> [f64; 3] {
-    let there = |pool: Pool| sizes[pool.index()] > 0;
-    let sum: f64 = Pool::ALL.into_iter().filter(|p| there(*p)).map(|p| ratios[p.index()]).sum();
-    for pool in Pool::ALL.into_iter().filter(|p| !there(*p) && ratios[p.index()] > 0.0) {
+/// What empty tiers and pools leave to the others.
+fn warnings(c: &Curriculum, wanted: [f64; 3], sizes: [u64; CELLS]) -> Vec<String> {
+    let mut out = Vec::new();
+    for tier in 0..2 {
+        if sizes[tier] == 0 && wanted[tier] > 0.0 {
+            let (name, share) = (CELL_NAMES[tier], wanted[tier]);
+            out.push(format!("{name} is empty: its share of {share:.4} goes to the other tiers"));
+        }
+    }
+    let ratios = c.tier3_ratios.by_pool();
+    for pool in Pool::ALL.into_iter().filter(|p| sizes[2 + p.index()] == 0 && ratios[p.index()] > 0.0) {
         let share = ratios[pool.index()];
-        warnings.push(format!("the {} pool is empty: its share of {share} goes to the others", pool.name()));
+        out.push(format!("the {} pool is empty: its share of {share} goes to the others", pool.name()));
     }
-    Pool::ALL.map(|pool| if there(pool) && sum > 0.0 { ratios[pool.index()] / sum } else { 0.0 })
+    out
 }
 
-/// Tier3's probability as a mean over all steps of the run, for any curriculum.
-#[must_use]
-pub fn mean_tier3_probability(config: &Config) -> f64 {
-    let c = &config.curriculum;
-    let steps = config.training.steps;
+/// The steps cut into stretches `from..to` over which the tier probabilities do not change, or change in a line.
+fn stretches(c: &Curriculum, steps: u64) -> Vec<(u64, u64)> {
+    let mut cuts = vec![0, steps];
     match c.kind {
-        CurriculumKind::Uniform => c.tier_probabilities[2],
-        CurriculumKind::Phased => {
-            let mut from = 0;
-            let mut sum = 0.0;
-            for (i, phase) in c.phases.iter().enumerate() {
-                // The last phase goes on.
-                let until = if i + 1 == c.phases.len() { steps } else { phase.until_step.min(steps) };
-                sum += until.saturating_sub(from) as f64 * phase.tier_probabilities[2];
-                from = from.max(until);
-            }
-            if steps == 0 { 0.0 } else { sum / steps as f64 }
-        }
+        CurriculumKind::Uniform => {}
+        CurriculumKind::Phased => cuts.extend(c.phases.iter().map(|phase| phase.until_step)),
         CurriculumKind::PhasedV2 => {
-            let [a, b] = [c.start_probabilities, c.end_probabilities].map(|p| p.unwrap_or(c.tier_probabilities)[2]);
-            ramp_mean(a, b, c.start_step, c.end_step.unwrap_or(steps), steps)
+            let first = c.start_step;
+            let length = c.end_step.unwrap_or(steps).saturating_sub(first).max(1);
+            let pieces = length.min(RAMP_PIECES);
+            let cut = |i: u64| first.saturating_add((u128::from(length) * u128::from(i) / u128::from(pieces)) as u64);
+            cuts.extend((0..=pieces).map(cut));
         }
     }
-}
-
-/// The mean over steps `0..steps` of a line from `a` at `start` to `b` at `end`, level before and after.
-fn ramp_mean(a: f64, b: f64, start: u64, end: u64, steps: u64) -> f64 {
-    if steps == 0 || end <= start {
-        return b;
-    }
-    let before = start.min(steps) as f64;
-    let after = steps.saturating_sub(end) as f64;
-    // Steps on the ramp: `start..min(end, steps)`, an arithmetic series.
-    let count = end.min(steps).saturating_sub(start) as f64;
-    let width = (end - start) as f64;
-    let ramp = count * a + (b - a) * count * (count - 1.0).max(0.0) / 2.0 / width;
-    (before * a + ramp + after * b) / steps as f64
+    cuts.retain(|cut| *cut <= steps);
+    cuts.sort_unstable();
+    cuts.dedup();
+    cuts.windows(2).map(|pair| (pair[0], pair[1])).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Phase;
+    use crate::curriculum::{Sampler, cell_sizes};
+
+    /// Bundles in all five cells.
+    fn full(pools: [u64; 3]) -> [u64; CELLS] {
+        [3000, 900, pools[0], pools[1], pools[2]]
+    }
 
     #[test]
     fn the_worked_example() {
         let expected = expected_exposure(10_000, 32, 0.10, 0.75, 454).expect("a pool");
         assert_eq!(format!("{expected:.1}"), "52.9");
-        let table = exposures(&Config::default(), [454, 100, 100]);
-        assert_eq!(table.pools[0].expected, Some(expected));
+        let table = exposures(&Config::default(), full([454, 100, 100]));
+        assert!((table.pools[0].expected.expect("a pool") - expected).abs() < 1e-9);
         assert_eq!(table.pools[0].status, Some(ExposureStatus::Healthy));
         assert!(table.warnings.is_empty());
     }
@@ -204,33 +210,124 @@ mod tests {
 
     #[test]
     fn an_empty_pools_share_goes_to_the_others() {
-        let table = exposures(&Config::default(), [454, 0, 100]);
+        let table = exposures(&Config::default(), full([454, 0, 100]));
         assert!((table.pools[0].share - 0.75 / 0.85).abs() < 1e-12);
         assert_eq!((table.pools[1].share, table.pools[1].expected), (0.0, None));
         assert_eq!(table.warnings.len(), 1);
-        let none = exposures(&Config::default(), [0; 3]);
+        let none = exposures(&Config::default(), full([0; 3]));
         assert!(none.pools.iter().all(|p| p.expected.is_none() && p.share == 0.0));
+        assert_eq!((none.p_tier3, none.warnings.len()), (0.0, 3));
+    }
+
+    #[test]
+    fn an_empty_tiers_share_goes_to_the_others() {
+        let table = exposures(&Config::default(), [500, 0, 100, 50, 50]);
+        assert!((table.p_tier3 - 0.1 / 0.7).abs() < 1e-12, "{}", table.p_tier3);
+        assert!(table.warnings[0].contains("tier2_robust"), "{:?}", table.warnings);
+        let both = exposures(&Config::default(), [0, 0, 100, 50, 50]);
+        assert!((both.p_tier3 - 1.0).abs() < 1e-12);
+    }
+
+    fn phased(phases: &[(u64, f64)]) -> Curriculum {
+        let phase = |&(until_step, p): &(u64, f64)| Phase { until_step, tier_probabilities: [1.0 - p, 0.0, p] };
+        Curriculum { kind: CurriculumKind::Phased, phases: phases.iter().map(phase).collect(), ..Curriculum::default() }
+    }
+
+    fn ramp(start: u64, end: Option<u64>) -> Curriculum {
+        Curriculum {
+            kind: CurriculumKind::PhasedV2,
+            start_probabilities: Some([0.8, 0.1, 0.1]),
+            end_probabilities: Some([0.2, 0.2, 0.6]),
+            start_step: start,
+            end_step: end,
+            ..Curriculum::default()
+        }
+    }
+
+    fn of(curriculum: Curriculum, steps: u64) -> Config {
+        let mut config = Config { curriculum, ..Config::default() };
+        config.training.steps = steps;
+        config
     }
 
     #[test]
     fn phases_count_by_their_length() {
-        let mut config = Config::default();
-        config.training.steps = 100;
-        config.curriculum.kind = CurriculumKind::Phased;
-        let phase = |until_step, p| Phase { until_step, tier_probabilities: [1.0 - p, 0.0, p] };
-        config.curriculum.phases = vec![phase(20, 0.0), phase(60, 0.1), phase(80, 0.3)];
-        assert!((mean_tier3_probability(&config) - (40.0 * 0.1 + 40.0 * 0.3) / 100.0).abs() < 1e-12);
-        config.training.steps = 10;
-        assert_eq!(mean_tier3_probability(&config), 0.0);
+        let mean = |config: &Config| exposures(config, full([9, 9, 9])).p_tier3;
+        let phases = [(20, 0.0), (60, 0.1), (80, 0.3)];
+        let got = mean(&of(phased(&phases), 100));
+        assert!((got - (40.0 * 0.1 + 40.0 * 0.3) / 100.0).abs() < 1e-12, "the last phase goes on: {got}");
+        assert_eq!(mean(&of(phased(&phases), 10)), 0.0);
     }
 
     #[test]
     fn a_ramp_equals_its_sum() {
-        for (start, end, steps) in [(0, 100, 100), (20, 60, 100), (20, 300, 100), (150, 300, 100), (0, 1, 7)] {
-            let at = |s: u64| 0.1 + 0.4 * ((s as f64 - start as f64) / (end - start) as f64).clamp(0.0, 1.0);
+        for (start, end, steps) in
+            [(0, 100, 100), (20, 60, 100), (20, 300, 100), (150, 300, 100), (0, 1, 7), (0, 90_001, 99_999)]
+        {
+            let at = |s: u64| 0.1 + 0.5 * ((s as f64 - start as f64) / (end - start) as f64).clamp(0.0, 1.0);
             let mean = (0..steps).map(at).sum::<f64>() / steps as f64;
-            let fast = ramp_mean(0.1, 0.5, start, end, steps);
-            assert!((fast - mean).abs() < 1e-12, "{start} {end} {steps}: {fast} {mean}");
+            let fast = exposures(&of(ramp(start, Some(end)), steps), full([9, 9, 9])).p_tier3;
+            assert!((fast - mean).abs() < 1e-9, "{start} {end} {steps}: {fast} {mean}");
+        }
+    }
+
+    #[test]
+    fn numbers_at_the_ends_of_their_range_are_no_trouble() {
+        for (start, end, steps) in [(0, None, u64::MAX), (u64::MAX, Some(0), 10), (5, Some(u64::MAX), u64::MAX)] {
+            let table = exposures(&of(ramp(start, end), steps), [u64::MAX; CELLS]);
+            assert!((0.0..=1.0).contains(&table.p_tier3), "{table:?}");
+        }
+        assert_eq!(exposures(&of(ramp(0, None), 0), full([1; 3])).p_tier3, 0.0);
+    }
+
+    /// What the sampler really draws is what was forecast, to the rounding of its quotas.
+    #[test]
+    fn the_sampler_counts_what_was_forecast() {
+        let uniform = Curriculum::default;
+        let cap = |caps| Curriculum { tier_caps: caps, ..Curriculum::default() };
+        let ratios = |legacy, organic, expanded| {
+            let tier3_ratios = crate::config::Tier3Ratios { legacy, organic, expanded };
+            Curriculum { tier3_ratios, ..Curriculum::default() }
+        };
+        let curricula = [
+            uniform(),
+            ratios(0.0, 0.5, 0.5),
+            cap([Some(8), None, None]),
+            cap([None, None, Some(1)]),
+            cap([Some(8), Some(8), None]),
+            phased(&[(100, 0.0), (250, 0.5)]),
+            ramp(50, Some(300)),
+            Curriculum { tier_caps: [None, None, Some(6)], ..ramp(50, Some(300)) },
+        ];
+        let sets = [
+            [50, 40, 30, 20, 10],
+            [50, 0, 30, 20, 10],
+            [0, 40, 30, 20, 10],
+            [0, 0, 30, 20, 10],
+            [50, 40, 30, 0, 0],
+            [50, 0, 0, 20, 0],
+            [50, 40, 0, 0, 0],
+        ];
+        let (steps, batch) = (400, 32);
+        for (i, curriculum) in curricula.into_iter().enumerate() {
+            for sizes in sets {
+                let set = super::super::sampler::tests::set(sizes);
+                let (mut sampler, _) = Sampler::new(&set, &curriculum, steps, batch, 7);
+                let mut slots = [0u64; CELLS];
+                for _ in 0..steps {
+                    slots.iter_mut().zip(sampler.draw().quota).for_each(|(sum, quota)| *sum += quota as u64);
+                }
+                let table = exposures(&of(curriculum.clone(), steps), cell_sizes(&set));
+                for (pool, slots) in table.pools.iter().zip(&slots[2..]) {
+                    let forecast = pool.expected.unwrap_or(0.0) * pool.size as f64;
+                    let near = 3.0 * (steps as f64).sqrt() * 0.5;
+                    assert!(
+                        (forecast - *slots as f64).abs() <= near,
+                        "curriculum {i}, {sizes:?}: {:?} forecast at {forecast}, drawn {slots}",
+                        pool.pool
+                    );
+                }
+            }
         }
     }
 }

@@ -2,5 +2,7 @@
 
 pub mod exposure;
 mod sampler;
+mod shares;
 
-pub use sampler::{CELL_NAMES, CELLS, Draw, Sampler, tier_probabilities};
+pub use sampler::{Draw, Sampler};
+pub use shares::{CELL_NAMES, CELLS, cell_sizes, shares, tier_probabilities};

@@ -6,15 +6,10 @@
 //! Within a cell bundles are drawn without replacement, in a new order for each pass. What a step draws follows from
 //! the seed and the steps before it, so an interrupted run replays quotas and goes on.
 
-use crate::config::{Curriculum, CurriculumKind};
-use crate::data::{BundleSet, Pool, Tier};
+use super::shares::{CELL_NAMES, CELLS, cell_of, shares, tier_probabilities, wanted};
+use crate::config::Curriculum;
+use crate::data::BundleSet;
 use crate::rng::Stream;
-
-/// Cells of a batch: tier1, tier2, then tier3 legacy, organic, expanded.
-pub const CELLS: usize = 5;
-
-/// Names of the cells, for logs.
-pub const CELL_NAMES: [&str; CELLS] = ["tier1_easy", "tier2_robust", "legacy", "organic", "expanded"];
 
 /// Draws batches.
 pub struct Sampler {
@@ -39,28 +34,6 @@ pub struct Draw {
     pub quota: [usize; CELLS],
 }
 
-/// The tier probabilities of a step (from 0).
-#[must_use]
-pub fn tier_probabilities(curriculum: &Curriculum, steps: u64, step: u64) -> [f64; 3] {
-    match curriculum.kind {
-        CurriculumKind::Uniform => curriculum.tier_probabilities,
-        CurriculumKind::Phased => curriculum
-            .phases
-            .iter()
-            .find(|phase| step < phase.until_step)
-            .or(curriculum.phases.last())
-            .map_or(curriculum.tier_probabilities, |phase| phase.tier_probabilities),
-        CurriculumKind::PhasedV2 => {
-            let from = curriculum.start_probabilities.unwrap_or(curriculum.tier_probabilities);
-            let to = curriculum.end_probabilities.unwrap_or(curriculum.tier_probabilities);
-            let (first, last) = (curriculum.start_step, curriculum.end_step.unwrap_or(steps));
-            let length = last.saturating_sub(first).max(1) as f64;
-            let at = (step.saturating_sub(first) as f64 / length).clamp(0.0, 1.0);
-            std::array::from_fn(|tier| from[tier] + (to[tier] - from[tier]) * at)
-        }
-    }
-}
-
 impl Sampler {
     /// Sorts the bundles into cells. Returns warnings beside it: empty cells whose share goes to the others, bundles
     /// without a tier (taken as tier1).
@@ -76,12 +49,7 @@ impl Sampler {
         let mut untiered = 0;
         for (i, bundle) in set.bundles.iter().enumerate() {
             untiered += usize::from(bundle.metadata.tier.is_none());
-            let cell = match (bundle.metadata.tier, bundle.metadata.pool()) {
-                (None | Some(Tier::Easy), _) => 0,
-                (Some(Tier::Robust), _) => 1,
-                (Some(Tier::Adversarial), pool) => 2 + pool.unwrap_or(Pool::Legacy).index(),
-            };
-            cells[cell].push(i as u32);
+            cells[cell_of(bundle)].push(i as u32);
         }
         let mut warnings = Vec::new();
         if untiered > 0 {
@@ -97,7 +65,7 @@ impl Sampler {
             orders: Default::default(),
             step: 0,
         };
-        let wanted = sampler.wanted_shares(0);
+        let wanted = wanted(curriculum, tier_probabilities(curriculum, steps, 0));
         let empty = (0..CELLS).filter(|&c| sampler.cells[c].is_empty() && wanted[c] > 0.0);
         warnings.extend(empty.map(|c| {
             let share = wanted[c] * 100.0;
@@ -118,62 +86,11 @@ impl Sampler {
         &self.cells[c]
     }
 
-    fn wanted_shares(&self, step: u64) -> [f64; CELLS] {
-        let p = tier_probabilities(&self.curriculum, self.steps, step);
-        let r = self.curriculum.tier3_ratios.by_pool();
-        [p[0], p[1], p[2] * r[0], p[2] * r[1], p[2] * r[2]]
-    }
-
-    /// Shares of the batch at `step` after empty cells gave theirs away: an empty pool's to the other pools, an empty
-    /// tier's to the other tiers; then tier caps.
+    /// Shares of the batch at `step`, see [`shares`].
     #[must_use]
     pub fn shares(&self, step: u64) -> [f64; CELLS] {
-        let mut shares = self.wanted_shares(step);
-        for (share, cell) in shares.iter_mut().zip(&self.cells) {
-            if cell.is_empty() {
-                *share = 0.0;
-            }
-        }
         let p = tier_probabilities(&self.curriculum, self.steps, step);
-        let pools: f64 = shares[2..].iter().sum();
-        if pools > 0.0 {
-            shares[2..].iter_mut().for_each(|s| *s *= p[2] / pools);
-        }
-        let total: f64 = shares.iter().sum();
-        if total > 0.0 {
-            shares.iter_mut().for_each(|s| *s /= total);
-        } else {
-            // Everything that has a share is empty: draw from all that there is.
-            let all: usize = self.sizes().iter().sum();
-            shares = self.sizes().map(|n| n as f64 / all.max(1) as f64);
-        }
-        self.capped(shares)
-    }
-
-    fn capped(&self, mut shares: [f64; CELLS]) -> [f64; CELLS] {
-        let tier_of = |c: usize| c.min(2);
-        let mut fixed = [false; 3];
-        // Each round fixes at least one tier at its cap, so three rounds suffice.
-        for _ in 0..3 {
-            let tier_share = |s: &[f64; CELLS], t| (0..CELLS).filter(|&c| tier_of(c) == t).map(|c| s[c]).sum::<f64>();
-            let caps = self.curriculum.tier_caps.map(|cap| cap.map_or(1.0, |n| n as f64 / self.batch_size as f64));
-            let over = (0..3).find(|&t| !fixed[t] && tier_share(&shares, t) > caps[t]);
-            let Some(tier) = over else { break };
-            fixed[tier] = true;
-            let had = tier_share(&shares, tier);
-            let free: f64 = (0..3).filter(|&t| !fixed[t]).map(|t| tier_share(&shares, t)).sum();
-            if free <= 0.0 {
-                break; // nobody can take it
-            }
-            for c in 0..CELLS {
-                if tier_of(c) == tier {
-                    shares[c] *= caps[tier] / had;
-                } else if !fixed[tier_of(c)] {
-                    shares[c] *= 1.0 + (had - caps[tier]) / free;
-                }
-            }
-        }
-        shares
+        shares(&self.curriculum, p, self.batch_size, self.sizes().map(|n| n as u64))
     }
 
     /// Slots per cell of the next step, without drawing bundles.
@@ -229,11 +146,13 @@ impl Sampler {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::data::{Bundle, Metadata};
+    use crate::config::CurriculumKind;
+    use crate::data::{Bundle, Metadata, Tier};
 
-    fn set(sizes: [usize; CELLS]) -> BundleSet {
+    /// So many bundles in each cell.
+    pub(in crate::curriculum) fn set(sizes: [usize; CELLS]) -> BundleSet {
         let mut bundles = Vec::new();
         for (c, n) in sizes.into_iter().enumerate() {
             for i in 0..n {

@@ -92,8 +92,8 @@ pub struct Space {
     pub mean_cosine: Option<f64>,
     /// Standard deviation of those cosines.
     pub sd_cosine: Option<f64>,
-    /// Participation ratio of the unit vectors' covariance, see [`sanity()`]. 1: a line; `dim`: all directions alike;
-    /// 0: one point.
+    /// Participation ratio of the unit vectors' covariance about their mean, see [`sanity()`]. 1: a line; `dim`: all
+    /// directions alike; 0: one point.
     pub effective_rank: Option<f64>,
     /// Norms before normalisation, of all texts but zero and non-finite ones.
     pub norms: Spread,
@@ -146,9 +146,10 @@ pub struct Sanity {
 ///
 /// The space's numbers come from up to 1000 texts, drawn by `seed`; where there are no more, from all. Mean and
 /// deviation of the cosine are exact over all pairs of the sample. The effective rank is the participation ratio
-/// `tr(C)² / tr(C²)` of the covariance `C` (P. Gao et al., bioRxiv 214262, 2017): the exponential of the order-2 Rényi
-/// entropy of its normalised eigenvalues, hence at most the entropy-based effective rank of O. Roy and M. Vetterli
-/// (EUSIPCO 2007), and needing no eigenvalues. A sample of n vectors shows at most n − 1, and somewhat too little when
+/// `tr(C)² / tr(C²)` of the covariance `C` about the mean (P. Gao et al., bioRxiv 214262, 2017): a direction that all
+/// vectors share shows in the mean cosine, and about the origin the ratio would follow from the cosines alone. It is the
+/// exponential of the order-2 Rényi entropy of `C`'s normalised eigenvalues, hence at most the entropy-based effective rank
+/// of O. Roy and M. Vetterli (EUSIPCO 2007), and needs no eigenvalues. A sample of n vectors shows at most n − 1, and somewhat too little when
 /// the true value is not far below n.
 ///
 /// # Panics

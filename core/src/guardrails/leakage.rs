@@ -3,8 +3,8 @@
 //! On bundles that training has seen, a pass rate speaks of memory alone.
 
 use super::{Finding, Level, Rule};
-use crate::data::{BundleSet, Event};
-use crate::mining::{near_duplicates, normalised};
+use crate::data::{Bundle, BundleSet, Event};
+use crate::overlap::{Match, Scope, by_id, by_text, matches};
 use std::collections::HashSet;
 
 /// This guardrail.
@@ -56,7 +56,11 @@ pub fn check(train: &BundleSet, eval: &BundleSet, name: &str, most: f64, near_du
             100.0 * share,
             names.join(", ")
         );
-        RULE.finding(level, message, "hold these events out of training (pool split, or split events by document)")
+        RULE.finding(
+            level,
+            message,
+            "keep these events out of training: `split events` before `bundle` and `mine`, or `--exclude` on both",
+        )
     };
     let numbers = [
         ("items", known.len() as f64),
@@ -69,64 +73,45 @@ pub fn check(train: &BundleSet, eval: &BundleSet, name: &str, most: f64, near_du
     numbers.iter().fold(finding, |f, (name, x)| f.with(name, *x))
 }
 
-/// Which items of `eval` training knows, as [`check`] counts them.
-#[must_use]
-pub fn known(train: &BundleSet, eval: &BundleSet, near_duplicate: f64) -> Vec<bool> {
-    known_items(train, eval, near_duplicate).into_iter().map(|known| known != Known::No).collect()
-}
-
 fn known_items(train: &BundleSet, eval: &BundleSet, near_duplicate: f64) -> Vec<Known> {
-    let events = |set: &BundleSet| -> Vec<u32> {
+    // Numbers of the events that are an anchor or a positive.
+    let used = |set: &BundleSet| -> Vec<u32> {
         let mut used: Vec<u32> = set.bundles.iter().flat_map(|b| [b.anchor, b.positive]).collect();
         used.sort_unstable();
         used.dedup();
         used
     };
-    // Two names for an event: by id, and by text. An id alone may be another event's in another file.
-    let by_id = |e: &Event| format!("{}\u{0}{}", e.event_id, e.sense);
-    let by_text = |e: &Event| format!("{}\u{0}{}", normalised(&e.text), e.lemma);
-    let names = |set: &BundleSet| -> Vec<[String; 2]> {
-        crate::parallel::map(set.events.len(), |i| [by_id(&set.events[i]), by_text(&set.events[i])])
-    };
-    let (trained, asked) = (events(train), events(eval));
-    let (train_names, eval_names) = (names(train), names(eval));
-    let known: [HashSet<&str>; 2] =
-        [0, 1].map(|kind| trained.iter().map(|e| train_names[*e as usize][kind].as_str()).collect());
-    let pair = |names: &[[String; 2]], kind: usize, a: u32, b: u32| {
-        let (a, b) = (names[a as usize][kind].clone(), names[b as usize][kind].clone());
-        if a <= b { (a, b) } else { (b, a) }
-    };
-    let pairs: [HashSet<(String, String)>; 2] =
-        [0, 1].map(|kind| train.bundles.iter().map(|b| pair(&train_names, kind, b.anchor, b.positive)).collect());
-
+    let (trained, asked) = (used(train), used(eval));
+    let of_train: Vec<&Event> = trained.iter().map(|e| &train.events[*e as usize]).collect();
+    let of_eval: Vec<&Event> = asked.iter().map(|e| &eval.events[*e as usize]).collect();
     let mut event_known = vec![Known::No; eval.events.len()];
-    let rest: Vec<u32> = asked
-        .into_iter()
-        .filter(|e| {
-            let seen = [0, 1].iter().any(|kind| known[*kind].contains(eval_names[*e as usize][*kind].as_str()));
-            if seen {
-                event_known[*e as usize] = Known::Event;
-            }
-            !seen
-        })
-        .collect();
-    let texts: Vec<&str> = trained.iter().map(|e| train.events[*e as usize].text.as_str()).collect();
-    let queries: Vec<&str> = rest.iter().map(|e| eval.events[*e as usize].text.as_str()).collect();
-    let lemma = |set: &BundleSet, e: u32| set.events[e as usize].lemma.clone();
-    let same_lemma = |q: u32, t: u32| lemma(eval, rest[q as usize]) == lemma(train, trained[t as usize]);
-    for (event, near) in rest.iter().zip(near_duplicates(&texts, &queries, near_duplicate, same_lemma)) {
-        if !near.is_empty() {
-            event_known[*event as usize] = Known::Near;
-        }
+    for (event, found) in asked.iter().zip(matches(&of_train, &of_eval, near_duplicate, Scope::Lemma)) {
+        event_known[*event as usize] = match found {
+            Some(Match::Text | Match::Id) => Known::Event,
+            Some(Match::Near) => Known::Near,
+            None => Known::No,
+        };
     }
-    let of_item = |bundle: &crate::data::Bundle| {
-        let (a, p) = (bundle.anchor, bundle.positive);
-        if [0, 1].iter().any(|kind| pairs[*kind].contains(&pair(&eval_names, *kind, a, p))) {
+    let pairs = |set: &BundleSet| -> Vec<[(String, String); 2]> {
+        crate::parallel::map(set.bundles.len(), |i| {
+            let [a, p] = [set.bundles[i].anchor, set.bundles[i].positive].map(|e| &set.events[e as usize]);
+            let by_text = |e: &Event| by_text(e, Scope::Lemma);
+            [unordered(by_id(a), by_id(p)), unordered(by_text(a), by_text(p))]
+        })
+    };
+    let (trained, asked) = (pairs(train), pairs(eval));
+    let known_pairs = [0, 1].map(|kind| trained.iter().map(|pair| &pair[kind]).collect::<HashSet<_>>());
+    let of_item = |(bundle, pair): (&Bundle, &[(String, String); 2])| {
+        if [0, 1].iter().any(|kind| known_pairs[*kind].contains(&pair[*kind])) {
             return Known::Pair;
         }
-        event_known[a as usize].min(event_known[p as usize])
+        event_known[bundle.anchor as usize].min(event_known[bundle.positive as usize])
     };
-    eval.bundles.iter().map(of_item).collect()
+    eval.bundles.iter().zip(&asked).map(of_item).collect()
+}
+
+fn unordered(a: String, b: String) -> (String, String) {
+    if a <= b { (a, b) } else { (b, a) }
 }
 
 #[cfg(test)]

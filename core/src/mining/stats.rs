@@ -7,6 +7,7 @@ use super::miner::Miner;
 use super::null::Null;
 use super::settings::Settings;
 use crate::estimate::{Interval, wilson};
+use crate::overlap::Exclusion;
 use crate::pools::{Strength, StrengthCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,8 @@ pub struct RunInfo {
     pub existing_path: Option<String>,
     /// Bundles in it.
     pub existing_bundles: usize,
+    /// What was left out of the events.
+    pub excluded: Option<Exclusion>,
     /// `i/n`, of a shard.
     pub shard: Option<String>,
     /// Thresholds, the deciding model first.
@@ -94,9 +97,12 @@ pub struct MiningStats {
     pub existing_path: Option<String>,
     /// Tier3 bundles in it.
     pub existing_bundles: usize,
+    /// Events that were left out, since eval sets hold them; without `--exclude`, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<Exclusion>,
     /// `i/n`, of a shard.
     pub shard: Option<String>,
-    /// Events.
+    /// Events that were mined.
     pub events: usize,
     /// Distinct texts among them, without case and with white space made equal.
     pub distinct_texts: usize,
@@ -176,6 +182,7 @@ pub fn stats(miner: &Miner<'_>, mined: &Mined, info: RunInfo) -> MiningStats {
         events_sha256: info.events_sha256,
         existing_path: info.existing_path,
         existing_bundles: info.existing_bundles,
+        excluded: info.excluded,
         shard: info.shard,
         events: corpus.events.len(),
         distinct_texts: corpus.texts(),

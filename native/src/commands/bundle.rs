@@ -1,16 +1,18 @@
 //! `crucible bundle`: events to tiered bundles.
 
 use crate::checkpoint::events;
+use crate::commands::split::{By, fraction};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::exclude::{self, ExcludeArgs};
 use crate::exit::Exit;
 use crate::output;
 use crate::replace::Replace;
 use crate::vectors::{Access, Origin, VectorArgs, Vectors};
-use crucible_core::bundles::{self, GenerateReport, PerSource, Settings, generate, split_events};
+use crucible_core::bundles::{GenerateReport, HeldBack, PerSource, Settings, generate, hold_back};
 use crucible_core::config::Guardrails;
 use crucible_core::data::{BundleSet, Event};
-use crucible_core::guardrails::leakage;
+use crucible_core::overlap::Exclusion;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,15 +41,22 @@ pub struct Args {
     /// At most so many anchors of a sense
     #[arg(long, value_name = "N")]
     pub max_per_sense: Option<usize>,
-    /// Holds a share of the events back and writes their bundles here: an eval set of texts that training never sees
+    /// Eval sets that are left out of training.
+    #[command(flatten)]
+    pub exclude: ExcludeArgs,
+    /// Keeps a share of the events back and writes their bundles here: an eval set of texts that training never sees
     #[arg(long, value_name = "FILE")]
     pub holdout: Option<PathBuf>,
-    /// The share of the events that is held back
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share, requires = "holdout")]
+    /// Where the events go that are not kept back, for `crucible mine`; without it beside the output: X.jsonl,
+    /// X_events.jsonl
+    #[arg(long, value_name = "FILE", requires = "holdout")]
+    pub train_events: Option<PathBuf>,
+    /// The share of the events that is kept back
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = fraction, requires = "holdout")]
     pub holdout_share: f64,
-    /// What is held back whole: documents (the events' `doc`; texts where there is none), or single texts
-    #[arg(long, value_enum, default_value_t = SplitBy::Document, requires = "holdout")]
-    pub split_by: SplitBy,
+    /// What stays together when events are kept back
+    #[arg(long, value_enum, default_value_t = By::Document, requires = "holdout")]
+    pub split_by: By,
     /// Seed of what is drawn
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
@@ -56,28 +65,11 @@ pub struct Args {
     pub replace: Replace,
 }
 
-/// What stays together when events are held back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum SplitBy {
-    /// A document.
-    Document,
-    /// A text.
-    Text,
-}
-
-impl From<SplitBy> for bundles::SplitBy {
-    fn from(by: SplitBy) -> Self {
-        match by {
-            SplitBy::Document => Self::Document,
-            SplitBy::Text => Self::Event,
-        }
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
-        _ => Err("expected a share between 0 and 1, such as 0.2".to_owned()),
+impl Args {
+    /// Where the events go that are not kept back.
+    fn train_events(&self) -> Option<PathBuf> {
+        self.holdout.as_ref()?;
+        Some(self.train_events.clone().unwrap_or_else(|| output::beside(&self.output, "_events.jsonl")))
     }
 }
 
@@ -95,27 +87,32 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     };
     settings.check().map_err(|e| CliError::usage(e.to_string()))?;
     let source = args.vectors.source();
-    let inputs = [vec![("--events", args.events.as_path())], source.files()].concat();
-    let mut outputs = vec![("--output", args.output.as_path())];
-    outputs.extend(args.holdout.as_deref().map(|path| ("--holdout", path)));
+    let mut inputs = vec![("--events", args.events.as_path())];
+    inputs.extend(source.files().into_iter().chain(args.exclude.files()));
+    let rest = args.train_events();
+    let outputs =
+        [("--output", Some(&args.output)), ("--holdout", args.holdout.as_ref()), ("--train-events", rest.as_ref())];
+    let outputs: Vec<_> = outputs.into_iter().filter_map(|(flag, path)| Some((flag, path?.as_path()))).collect();
     args.replace.check(&outputs, &inputs)?;
-    let events = events(&args.events)?;
+    let near_duplicate = Guardrails::default().near_duplicate;
+    let (events, excluded) = args.exclude.apply(&args.events, events(&args.events)?, near_duplicate)?;
     let make = |path, events: &[Event]| {
         let vectors = source.load(ctx.global.device.as_deref(), &args.events, events, Access::Memory)?;
         Part::make(path, events, &vectors, &settings, args)
     };
-    let Some(holdout) = &args.holdout else {
+    let (Some(holdout), Some(rest)) = (&args.holdout, args.train_events()) else {
         let part = make(&args.output, &events)?;
-        output::commit_all([part.file(|_| true)?])?;
-        return part.print(None, ctx);
+        output::commit_all([part.file()?])?;
+        return print(part, excluded, None, ctx);
     };
-    let (known, held) = split_events(&events, args.holdout_share, args.seed, args.split_by.into());
+    let by = args.split_by.into();
+    let HeldBack { train, holdout: held, repeated } =
+        hold_back(&events, args.holdout_share, args.seed, by, near_duplicate);
     let pick = |places: Vec<usize>| -> Vec<Event> { places.into_iter().map(|i| events[i].clone()).collect() };
-    let (train, held) = (make(&args.output, &pick(known))?, make(holdout, &pick(held))?);
-    let repeats = leakage::known(&train.set, &held.set, Guardrails::default().near_duplicate);
-    output::commit_all([train.file(|_| true)?, held.file(|bundle| !repeats[bundle])?])?;
-    let repeated = repeats.iter().filter(|repeats| **repeats).count();
-    train.print(Some((held, repeated)), ctx)
+    let (train, held) = (pick(train), make(holdout, &pick(held))?);
+    let part = make(&args.output, &train)?;
+    output::commit_all([part.file()?, held.file()?, output::json_lines(&rest, &train)?])?;
+    print(part, excluded, Some((held, repeated.len(), rest)), ctx)
 }
 
 /// Bundles of one file.
@@ -137,30 +134,35 @@ impl<'a> Part<'a> {
         Ok(Self { path, set, report, origin: vectors.origin.clone() })
     }
 
-    /// Those bundles that are `kept`, ready to appear.
-    fn file(&self, kept: impl Fn(usize) -> bool) -> CliResult<output::AtomicFile> {
+    /// Its bundles, ready to appear.
+    fn file(&self) -> CliResult<output::AtomicFile> {
         let mut file = output::AtomicFile::create(self.path)?;
-        let kept = (0..self.set.bundles.len()).filter(|i| kept(*i));
-        self.set.write_some(kept, &mut file).map_err(|e| CliError::io("write", self.path, &e))?;
+        self.set.write(&mut file).map_err(|e| CliError::io("write", self.path, &e))?;
         Ok(file)
     }
+}
 
-    /// With what was held back, and how many bundles of that were left out.
-    fn print(self, held: Option<(Self, usize)>, ctx: &Context) -> CliResult<Exit> {
-        let mut text = said(&self.report, &self.origin, self.path);
-        if let Some((held, repeated)) = &held {
-            text += &said(&held.report, &held.origin, held.path);
-            if *repeated > 0 {
-                let _ = writeln!(
-                    text,
-                    "  left out: {repeated} held-back bundles, whose texts nearly repeat one to train on"
-                );
-            }
-        }
-        let holdout = held.map(|(held, repeated)| Holdout { report: held.report, repeated });
-        ctx.print(&Reported { report: self.report, vectors: self.origin, holdout }, &text)?;
-        Ok(Exit::Success)
+/// With what was kept back: its bundles, the events that were left out as repeated, and where the others went.
+fn print(
+    part: Part<'_>,
+    excluded: Option<Exclusion>,
+    held: Option<(Part<'_>, usize, PathBuf)>,
+    ctx: &Context,
+) -> CliResult<Exit> {
+    let mut text = said(&part.report, &part.origin, part.path);
+    if let Some(exclusion) = &excluded {
+        text += &exclude::said(exclusion);
     }
+    if let Some((held, repeated, rest)) = &held {
+        text += &said(&held.report, &held.origin, held.path);
+        if *repeated > 0 {
+            let _ = writeln!(text, "  left out: {repeated} kept-back events, whose texts repeat one to train on");
+        }
+        let _ = writeln!(text, "{} events to train on and to mine → {}", part.report.events, rest.display());
+    }
+    let holdout = held.map(|(held, repeated, train_events)| Holdout { report: held.report, repeated, train_events });
+    ctx.print(&Reported { report: part.report, vectors: part.origin, excluded, holdout }, &text)?;
+    Ok(Exit::Success)
 }
 
 /// The generator's report, and what it ranked with.
@@ -169,7 +171,10 @@ struct Reported {
     #[serde(flatten)]
     report: GenerateReport,
     vectors: Origin,
-    /// Of what was held back.
+    /// What `--exclude` left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excluded: Option<Exclusion>,
+    /// Of what was kept back.
     #[serde(skip_serializing_if = "Option::is_none")]
     holdout: Option<Holdout>,
 }
@@ -178,8 +183,10 @@ struct Reported {
 struct Holdout {
     #[serde(flatten)]
     report: GenerateReport,
-    /// Bundles left out, as their texts nearly repeat one to train on.
+    /// Events left out, as their texts repeat one to train on.
     repeated: usize,
+    /// Where the events that were not kept back are.
+    train_events: PathBuf,
 }
 
 fn per_source(flag: &str, numbers: &[usize]) -> CliResult<PerSource> {

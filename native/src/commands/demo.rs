@@ -15,9 +15,9 @@ use crate::replace::Replace;
 use crate::signals::Stop;
 use crate::training::{self, Inputs, Summary};
 use crate::{output, table, trials};
-use crucible_core::bundles::{Settings, Similarity, SplitBy, generate, split_events};
-use crucible_core::config::{Config, Tier3Ratios};
-use crucible_core::curriculum::exposure;
+use crucible_core::bundles::{HeldBack, Settings, Similarity, SplitBy, generate, hold_back};
+use crucible_core::config::{Config, Guardrails, Tier3Ratios};
+use crucible_core::curriculum::{cell_sizes, exposure};
 use crucible_core::data::{BundleSet, Event, Tier};
 use crucible_core::eval::{self, SEED, Scoreboard, VERSION};
 use crucible_core::sample::{self, SampleSpec};
@@ -93,7 +93,9 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
 
 fn material(args: &Args) -> CliResult<Material> {
     let data = sample::generate(&SampleSpec { seed: args.seed, ..SampleSpec::default() });
-    let (known, held_out) = split_events(&data.train, 0.2, args.seed, SplitBy::Document);
+    let near_duplicate = Guardrails::default().near_duplicate;
+    let HeldBack { train: known, holdout: held_out, .. } =
+        hold_back(&data.train, 0.2, args.seed, SplitBy::Document, near_duplicate);
     let pick = |which: &[usize]| which.iter().map(|i| data.train[*i].clone()).collect::<Vec<Event>>();
     let bundles = |events: &[Event]| {
         generate(events, Similarity::Lexical, &Settings::default(), args.seed)
@@ -154,7 +156,7 @@ fn trial(
     stop: &Stop,
     ctx: &Context,
 ) -> CliResult<Option<Row>> {
-    let exposures = exposure::exposures(config, set.pool_counts().map(|n| n as u64));
+    let exposures = exposure::exposures(config, cell_sizes(&set));
     let mut config = config.clone();
     let guardrail = match training::check_before(&config, &set, ctx) {
         Ok(_) => "silent".to_owned(),

@@ -23,6 +23,7 @@ use args::Outputs;
 use crucible_core::data::{BundleSet, Event, hex, read_bundles, read_events};
 use crucible_core::mining::{self, Candidate, Corpus, Known, Miner, Null, RunInfo, Seconds, Settings, Threshold};
 use crucible_core::neighbours::Screen;
+use crucible_core::overlap::Exclusion;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use state::{Keeper, State};
@@ -34,8 +35,11 @@ const MAP_FROM: u64 = 1 << 30;
 
 /// What is read before the work.
 struct Inputs {
+    /// Without those that eval sets hold.
     events: Vec<Event>,
     events_sha256: String,
+    /// What was left out of them.
+    excluded: Option<Exclusion>,
     /// With the SHA-256 of the file.
     existing: Option<(BundleSet, String)>,
 }
@@ -52,7 +56,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     outputs.review.as_deref().map(verdicts).transpose()?;
     let stop = Stop::listen()?;
     let mut seconds = Seconds::default();
-    let inputs = timed(&mut seconds.read, || read(args))?;
+    let inputs = timed(&mut seconds.read, || read(args, &settings))?;
     let vectors = timed(&mut seconds.embed, || load(args, &sources, &inputs, ctx))?;
 
     let clock = Instant::now();
@@ -102,10 +106,11 @@ fn timed<R>(seconds: &mut f64, f: impl FnOnce() -> R) -> R {
     result
 }
 
-fn read(args: &Args) -> CliResult<Inputs> {
+fn read(args: &Args, settings: &Settings) -> CliResult<Inputs> {
     let mut file = io::open_hashed(&args.events)?;
     let events = read_events(file.reader(), &args.events.display().to_string())?;
     let events_sha256 = hex(&file.sha256()?);
+    let (events, excluded) = args.exclude.apply(&args.events, events, settings.near_duplicate)?;
     let existing = match &args.existing_tier3 {
         None => None,
         Some(path) => {
@@ -114,7 +119,7 @@ fn read(args: &Args) -> CliResult<Inputs> {
             Some((set, hex(&file.sha256()?)))
         }
     };
-    Ok(Inputs { events, events_sha256, existing })
+    Ok(Inputs { events, events_sha256, excluded, existing })
 }
 
 /// What a person wrote into the review queue that is there; nothing where there is none.
@@ -147,6 +152,7 @@ fn run_id(args: &Args, settings: &Settings, inputs: &Inputs, vectors: &[Vectors]
         "settings": settings,
         "events": inputs.events_sha256,
         "existing": inputs.existing.as_ref().map(|e| &e.1),
+        "excluded": inputs.excluded.as_ref().map(|e| e.evals.iter().map(|eval| &eval.sha256).collect::<Vec<_>>()),
         "models": vectors.iter().map(|v| v.origin.id()).collect::<Vec<_>>(),
         "thresholds": thresholds.iter().map(|t| t.value).collect::<Vec<_>>(),
         "shard": args.shard.map(|s| (s.number, s.of)),
@@ -232,6 +238,7 @@ fn finish(
             events_sha256: inputs.events_sha256.clone(),
             existing_path: args.existing_tier3.as_ref().map(|path| path.display().to_string()),
             existing_bundles,
+            excluded: inputs.excluded.clone(),
             shard: args.shard.map(|s| format!("{}/{}", s.number, s.of)),
             thresholds,
             null,

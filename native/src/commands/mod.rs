@@ -33,6 +33,7 @@ pub mod power;
 pub mod probe;
 pub mod report;
 pub mod serve;
+pub mod split;
 pub mod sweep;
 pub mod sync;
 pub mod train;
@@ -50,6 +51,9 @@ pub enum Command {
     Demo(demo::Args),
     /// Start a new project
     Init(init::Args),
+    /// Keep events back for an eval set
+    #[command(subcommand)]
+    Split(split::Action),
     /// Make tiered bundles of events
     Bundle(bundle::Args),
     /// Train an encoder on bundles
@@ -117,6 +121,7 @@ impl Command {
             // Its guardrails need one.
             Self::Eval(args) => args.baseline_scoreboard.is_some(),
             Self::Guardrail(action) => matches!(action, guardrail::Action::Check(_)),
+            Self::Split(_) => false,
             Self::Demo(_) | Self::Init(_) | Self::Bundle(_) | Self::Probe(_) | Self::Embed(_) | Self::Trial(_) => false,
             Self::Compare(_) | Self::Power(_) | Self::Import(_) | Self::Mine(_) | Self::Pool(_) | Self::Capsule(_) => {
                 false
@@ -136,6 +141,7 @@ pub fn run(command: Command, ctx: &Context) -> CliResult<Exit> {
     match command {
         Command::Demo(args) => demo::run(&args, ctx),
         Command::Init(args) => init::run(&args, ctx),
+        Command::Split(action) => split::run(&action, ctx),
         Command::Bundle(args) => bundle::run(&args, ctx),
         Command::Train(args) => train::run(&args, ctx),
         Command::Import(action) => import::run(&action, ctx),

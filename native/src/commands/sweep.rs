@@ -19,7 +19,7 @@ pub(super) use tracked::server;
 
 use args::{Ablation, Common, Executor, Ratio, StatusArgs, Steps};
 use crucible_core::config::{Config, decides};
-use crucible_core::curriculum::exposure;
+use crucible_core::curriculum::{CELLS, cell_sizes, exposure};
 use crucible_core::data::{hex, read_bundles};
 use crucible_core::sweep::{Trial, plan};
 use serde_json::json;
@@ -195,15 +195,15 @@ fn dry_run(planned: &Planned, ctx: &Context) -> CliResult<Exit> {
     let mut rows =
         vec![["condition", "seeds", "steps", "looks a legacy bundle", "organic", "expanded"].map(str::to_owned)];
     let mut json = Vec::new();
-    let mut sizes: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    let mut sizes: BTreeMap<&str, [u64; CELLS]> = BTreeMap::new();
     for trials in planned.trials.chunk_by(|a, b| a.condition == b.condition) {
         let config = &trials[0].config;
         let bundles = config.data.bundles.as_deref().unwrap_or_default();
         let sizes = match sizes.entry(bundles) {
             Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(new) => new.insert(read_bundles(&mut io::open(Path::new(bundles))?, bundles)?.pool_counts()),
+            Entry::Vacant(new) => new.insert(cell_sizes(&read_bundles(&mut io::open(Path::new(bundles))?, bundles)?)),
         };
-        let exposures = exposure::exposures(config, sizes.map(|n| n as u64));
+        let exposures = exposure::exposures(config, *sizes);
         let looks = exposures.pools.iter().map(|p| p.expected);
         let cells: Vec<String> = looks.map(|x| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.1}"))).collect();
         let seeds: Vec<String> = trials.iter().map(|t| t.seed.to_string()).collect();

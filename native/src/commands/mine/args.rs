@@ -2,6 +2,7 @@
 
 use crate::checkpoint::ModelArgs;
 use crate::error::{CliError, CliResult};
+use crate::exclude::ExcludeArgs;
 use crate::replace::{Named, Replace, refuse_overwriting};
 use crate::vectors::Source;
 use crate::{output, parquet_file};
@@ -21,6 +22,9 @@ pub struct Args {
     /// Bundles of tier3 that are there already: nothing of them is mined again, and `--threshold auto` follows them
     #[arg(long, value_name = "FILE")]
     pub existing_tier3: Option<PathBuf>,
+    /// Eval sets that are never mined.
+    #[command(flatten)]
+    pub exclude: ExcludeArgs,
     /// Where accepted bundles go, hardest first (JSON Lines; .gz and .zst are packed)
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
@@ -294,6 +298,7 @@ impl Args {
         };
         let mut inputs: Vec<(&str, &Path)> = vec![("--events", &self.events)];
         inputs.extend(self.existing_tier3.as_deref().map(|path| ("--existing-tier3", path)));
+        inputs.extend(self.exclude.files());
         inputs.extend(sources.iter().flat_map(Source::files));
         let all: Vec<Named<'_>> = outputs.all().into_iter().filter_map(|(flag, path)| Some((flag, path?))).collect();
         refuse_overwriting(&all, &inputs)?;

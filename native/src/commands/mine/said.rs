@@ -2,6 +2,7 @@
 
 use super::args::Outputs;
 use crate::context::Context;
+use crate::exclude;
 use crate::table;
 use crucible_core::mining::{Carried, Corpus, MiningStats, WhySense};
 use std::fmt::Write;
@@ -87,6 +88,9 @@ pub(super) fn text(stats: &MiningStats, outputs: &Outputs) -> String {
         stats.senses_tested,
         stats.senses
     );
+    if let Some(exclusion) = &stats.excluded {
+        out += &exclude::said(exclusion);
+    }
     for threshold in &stats.thresholds {
         let how = threshold.calibration.as_ref().map_or_else(String::new, |c| {
             format!(" (the {} quantile of {} bundles of the existing tier3)", c.quantile, c.bundles)

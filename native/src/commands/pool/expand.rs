@@ -3,6 +3,7 @@
 use super::validation::{Material, ValidationArgs};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::exclude::{self, ExcludeArgs};
 use crate::exit::Exit;
 use crate::output;
 use crate::replace::Replace;
@@ -21,6 +22,9 @@ pub struct Args {
     /// Bundles whose legacy killers get variants (.jsonl, also .gz or .zst)
     #[arg(long, value_name = "FILE")]
     bundles: PathBuf,
+    /// Eval sets whose events are never used, of those in --events.
+    #[command(flatten)]
+    exclude: ExcludeArgs,
     /// Lineups and vectors.
     #[command(flatten)]
     validation: ValidationArgs,
@@ -49,10 +53,12 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let settings = args.validation.settings()?;
     let manifest_path = args.manifest.clone().unwrap_or_else(|| output::beside(&args.output, "_manifest.json"));
     let taken = args.validation.taken(&args.bundles);
-    let taken: Vec<(&str, &Path)> = taken.iter().map(|(flag, path)| (*flag, path.as_path())).collect();
+    let taken: Vec<(&str, &Path)> =
+        taken.iter().map(|(flag, path)| (*flag, path.as_path())).chain(args.exclude.files()).collect();
     args.replace.check(&[("--output", &args.output), ("the manifest", &manifest_path)], &taken)?;
 
-    let Material { set, workset, vectors, mut input } = args.validation.read(&args.bundles, ctx)?;
+    let Material { set, workset, vectors, mut input, excluded } =
+        args.validation.read(&args.bundles, &args.exclude, ctx)?;
     let failed = |e: String| CliError::new(Exit::Data, format!("{}: {e}", args.bundles.display()));
     let corpus = Corpus::new(&workset.events).map_err(failed)?;
     let threshold = args.validation.threshold;
@@ -82,6 +88,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
             ("threshold", json!(threshold)),
             ("vectors", json!(vectors.origin)),
             ("validation", json!(settings)),
+            ("excluded", json!(excluded)),
         ],
     );
     input.kept = report.parents_with_variants;
@@ -90,7 +97,8 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let (file, written) = super::written(&args.output, &variants, 0..variants.bundles.len())?;
     manifest.outputs.push(written);
     super::appear(vec![file], &manifest, Some(&manifest_path))?;
-    ctx.print(&manifest, &text(&report, &manifest))?;
+    let excluded = excluded.as_ref().map(exclude::said).unwrap_or_default();
+    ctx.print(&manifest, &(text(&report, &manifest) + &excluded))?;
     Ok(Exit::Success)
 }
 

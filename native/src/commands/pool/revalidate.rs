@@ -3,6 +3,7 @@
 use super::validation::{Material, ValidationArgs};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::exclude::ExcludeArgs;
 use crate::exit::Exit;
 use crate::output::AtomicFile;
 use crate::replace::Replace;
@@ -77,7 +78,8 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let outputs: Vec<(&str, &Path)> = named.iter().filter_map(|(flag, path)| Some((*flag, path.as_deref()?))).collect();
     args.replace.check(&outputs, &taken)?;
 
-    let Material { mut set, workset, vectors, mut input } = args.validation.read(&args.bundles, ctx)?;
+    let Material { mut set, workset, vectors, mut input, .. } =
+        args.validation.read(&args.bundles, &ExcludeArgs::default(), ctx)?;
     let failed = |e: String| CliError::new(Exit::Data, format!("{}: {e}", args.bundles.display()));
     let corpus = Corpus::new(&workset.events).map_err(failed)?;
     let threshold = args.validation.threshold;

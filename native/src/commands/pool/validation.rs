@@ -4,11 +4,13 @@ use crate::checkpoint::events;
 use crate::commands::mine::GuardArgs;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::exclude::ExcludeArgs;
 use crate::io;
 use crate::vectors::{Access, VectorArgs, Vectors};
 use crucible_core::bundles::PerSource;
 use crucible_core::data::{BundleSet, hex, read_bundles};
 use crucible_core::mining::Settings;
+use crucible_core::overlap::Exclusion;
 use crucible_core::pools::{InputFile, Workset};
 use crucible_core::rng::Stream;
 use std::path::{Path, PathBuf};
@@ -93,23 +95,30 @@ impl ValidationArgs {
         taken
     }
 
-    /// Reads bundles, events and vectors.
+    /// Reads bundles, events (without those that `exclude` names) and vectors.
     ///
     /// # Errors
     /// Files that can't be read, their faults, events that differ between the two files.
-    pub(super) fn read(&self, bundles: &Path, ctx: &Context) -> CliResult<Material> {
+    pub(super) fn read(&self, bundles: &Path, exclude: &ExcludeArgs, ctx: &Context) -> CliResult<Material> {
         let mut file = io::open_hashed(bundles)?;
         let name = bundles.display().to_string();
         let set = read_bundles(file.reader(), &name)?;
         let sha256 = hex(&file.sha256()?);
-        let corpus = self.events.as_deref().map(events).transpose()?.unwrap_or_default();
+        let (corpus, excluded) = match self.events.as_deref() {
+            Some(path) => exclude.apply(path, events(path)?, self.near_duplicate)?,
+            None if exclude.exclude.is_empty() => Default::default(),
+            None => {
+                let message = "--exclude leaves events of --events out, and none are named";
+                return Err(CliError::usage(message).advise("name events, or leave out --exclude"));
+            }
+        };
         let workset = Workset::new(corpus, &set, &name)
             .map_err(|f| CliError::from(f).advise("an id means one event: make the two the same, or rename one"))?;
         let from = self.events.as_deref().unwrap_or(bundles);
         let vectors =
             self.vectors.source().load(ctx.global.device.as_deref(), from, &workset.events, Access::Memory)?;
         let input = InputFile { path: name, sha256, bundles: set.bundles.len() as u64, ..InputFile::default() };
-        Ok(Material { set, workset, vectors, input })
+        Ok(Material { set, workset, vectors, input, excluded })
     }
 }
 
@@ -119,4 +128,6 @@ pub(super) struct Material {
     pub(super) workset: Workset,
     pub(super) vectors: Vectors,
     pub(super) input: InputFile,
+    /// What `--exclude` left out of the events.
+    pub(super) excluded: Option<Exclusion>,
 }
