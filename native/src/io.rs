@@ -1,4 +1,4 @@
-//! Reading input files: `.gz` and `.zst` are unpacked as they are read, and an error says what to do.
+//! Reading input files: what gzip or zstd packed is unpacked as it is read, and an error says what to do.
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -29,6 +29,15 @@ impl Packing {
             Some("gz") => Self::Gzip,
             Some("zst" | "zstd") => Self::Zstd,
             _ => Self::None,
+        }
+    }
+
+    /// By the first bytes, and by the name where they tell nothing: downloads lose the end of their name.
+    fn of_content(path: &Path, head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, 8, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            _ => Self::of(path),
         }
     }
 }
@@ -92,9 +101,9 @@ impl Read for Hashing {
 }
 
 fn unpacked(path: &Path, raw: impl Read + Send + 'static) -> CliResult<Box<dyn BufRead + Send>> {
-    let raw = BufReader::with_capacity(BUFFER_BYTES, raw);
+    let mut raw = BufReader::with_capacity(BUFFER_BYTES, raw);
     let failed = |e: io::Error| CliError::io("read", path, &e);
-    Ok(match Packing::of(path) {
+    Ok(match Packing::of_content(path, raw.fill_buf().map_err(failed)?) {
         Packing::None => Box::new(raw),
         Packing::Gzip => Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(raw))),
         Packing::Zstd => {
@@ -209,6 +218,22 @@ mod tests {
             assert_eq!(read_text(&path, 100).expect("reads"), "one\ntwo\n", "{name}");
             let packed = std::fs::read(&path).expect("reads") != b"one\ntwo\n";
             assert_eq!(packed, name != "a.jsonl", "{name}");
+        }
+    }
+
+    #[test]
+    fn packed_files_are_known_by_their_content() {
+        let dir = folder();
+        for name in ["a.gz", "a.zst"] {
+            let path = dir.path().join(name);
+            crate::output::write_file(&path, b"one\n").expect("writes");
+            let renamed = dir.path().join("a.csv");
+            std::fs::rename(&path, &renamed).expect("renames");
+            assert_eq!(read_text(&renamed, 100).expect("reads"), "one\n", "{name}");
+            let mut file = open_hashed(&renamed).expect("opens");
+            let mut text = String::new();
+            file.reader().read_to_string(&mut text).expect("reads");
+            assert_eq!(text, "one\n", "{name}");
         }
     }
 
