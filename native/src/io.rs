@@ -1,4 +1,4 @@
-//! Reading input files: `.gz` and `.zst` are unpacked as they are read, and an error says what to do.
+//! Reading input files: what gzip or zstd packed is unpacked as it is read, and an error says what to do.
 
 use crate::error::{CliError, CliResult, shown};
 use crate::exit::Exit;
@@ -34,7 +34,16 @@ impl Packing {
         }
     }
 
-    /// Refuses a file that is packed in another way than its name says, or not at all.
+    /// By the first bytes, and by the name where they tell nothing: downloads lose the end of their name.
+    fn of_content(path: &Path, head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, 8, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            _ => Self::of(path),
+        }
+    }
+
+    /// Refuses a file that is not packed, though its name says so.
     fn check(self, kind: Kind, path: &Path) -> CliResult<()> {
         let (wanted, name, end) = match self {
             Self::None => return Ok(()),
@@ -132,11 +141,9 @@ impl Read for Hashing {
 fn unpacked(path: &Path, raw: impl Read + Send + 'static) -> CliResult<Box<dyn BufRead + Send>> {
     let mut raw = BufReader::with_capacity(BUFFER_BYTES, raw);
     let failed = |e: io::Error| CliError::io("read", path, &e);
-    let packing = Packing::of(path);
-    if packing != Packing::None {
-        let kind = kind::of(raw.fill_buf().map_err(failed)?);
-        packing.check(kind, path)?;
-    }
+    let head = raw.fill_buf().map_err(failed)?;
+    let packing = Packing::of_content(path, head);
+    packing.check(kind::of(head), path)?;
     Ok(match packing {
         Packing::None => Box::new(raw),
         Packing::Gzip => Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(raw))),
@@ -271,6 +278,22 @@ mod tests {
             assert_eq!(read_text(&path, 100).expect("reads"), "one\ntwo\n", "{name}");
             let packed = std::fs::read(&path).expect("reads") != b"one\ntwo\n";
             assert_eq!(packed, name != "a.jsonl", "{name}");
+        }
+    }
+
+    #[test]
+    fn packed_files_are_known_by_their_content() {
+        let dir = folder();
+        for name in ["a.gz", "a.zst"] {
+            let path = dir.path().join(name);
+            crate::output::write_file(&path, b"one\n").expect("writes");
+            let renamed = dir.path().join("a.csv");
+            std::fs::rename(&path, &renamed).expect("renames");
+            assert_eq!(read_text(&renamed, 100).expect("reads"), "one\n", "{name}");
+            let mut file = open_hashed(&renamed).expect("opens");
+            let mut text = String::new();
+            file.reader().read_to_string(&mut text).expect("reads");
+            assert_eq!(text, "one\n", "{name}");
         }
     }
 

@@ -3,28 +3,28 @@
 //! What reads them is a library that panics on some damaged files; here that is an error like any other. What a file
 //! unpacks to is counted while it is read: a few bytes may stand for very much.
 
+mod rows;
 pub mod vectors;
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::io;
 use crate::output::AtomicFile;
-use crucible_core::data::{Fault, Faults, MAX_LINE_BYTES};
+use crucible_core::data::{Fault, Faults};
 use crucible_core::eval::{GroupKind, Item, read_items};
 use crucible_core::interchange::Row;
 use parquet::basic::Compression;
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int32Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
-use parquet::record::Field;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -32,8 +32,6 @@ use std::sync::Arc;
 
 /// What a file may hold in memory, about.
 pub const MAX_BYTES: usize = 4 << 30;
-/// What a value takes besides its text.
-const VALUE_BYTES: usize = 48;
 /// Rows that are written together, at most.
 const GROUP_ROWS: usize = 1 << 16;
 /// Numbers of vectors that are written together, about.
@@ -48,14 +46,47 @@ pub fn is_one(path: &Path) -> bool {
 /// The rows of a file; their lines are their numbers, from 1.
 ///
 /// # Errors
-/// No such file; one that is damaged, packed in a way that is not known, too large, or without rows (exit status 3).
+/// As [`each_row`]; and more than memory should hold.
 pub fn rows(path: &Path) -> CliResult<Vec<Row>> {
-    let (file, name) = (io::open_raw(path)?, path.display().to_string());
-    match quietly(|| read(file, MAX_BYTES)) {
-        Ok(rows) if rows.is_empty() => Err(Faults::of_file(&name, "holds no rows").into()),
-        Ok(rows) => Ok(rows),
-        Err(refused) => Err(error(path, refused)),
+    let file = opened(path)?;
+    quietly(|| rows::read(file, MAX_BYTES)).map_err(|refused| error(path, refused))
+}
+
+/// Hands each row of a file to `take`, in order; memory is that of a few rows. Their lines are their numbers, from 1.
+///
+/// # Errors
+/// No such file; one that is damaged, packed in a way that is not known, or without rows (exit status 3); a row that is too
+/// large.
+pub fn each_row(path: &Path, take: &mut dyn FnMut(Row)) -> CliResult<()> {
+    let file = opened(path)?;
+    quietly(|| rows::each(file, take)).map_err(|refused| error(path, refused))
+}
+
+/// Names of classes by column, where `datasets` noted them (`ClassLabel`).
+///
+/// # Errors
+/// As [`each_row`].
+pub fn class_names(path: &Path) -> CliResult<BTreeMap<String, Vec<String>>> {
+    let file = opened(path)?;
+    quietly(|| rows::class_names(file)).map_err(|refused| error(path, refused))
+}
+
+/// Opens a file that begins as Parquet does; one that is cut short may not end so.
+fn opened(path: &Path) -> CliResult<File> {
+    let mut file = io::open_raw(path)?;
+    let failed = |e: std::io::Error| CliError::io("read", path, &e);
+    let mut head = Vec::new();
+    (&mut file).take(64).read_to_end(&mut head).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    if head.is_empty() || head.starts_with(b"PAR1") {
+        return Ok(file);
     }
+    let (what, advice) = match head.starts_with(b"version https://git-lfs.github.com/spec/") {
+        true => ("a pointer of Git LFS, not the file itself", "fetch the file with `git lfs pull`"),
+        false => ("another kind of file", "give it the name of what it is, such as .csv or .jsonl"),
+    };
+    let message = format!("{} can't be read as Parquet: it is {what}", path.display());
+    Err(CliError::new(Exit::Data, message).advise(advice))
 }
 
 fn error(path: &Path, refused: Refused) -> CliError {
@@ -65,6 +96,7 @@ fn error(path: &Path, refused: Refused) -> CliError {
             let message = format!("{name} can't be read as Parquet: {message}");
             CliError::new(Exit::Data, message).advise("is the file complete? Copy it again")
         }
+        Refused::Size(message) => CliError::new(Exit::Data, format!("{name}: {message}")),
         Refused::Shape(message) => CliError::new(Exit::Data, format!("{name}: {message}")).advise(vectors::COLUMNS),
         Refused::Cell(row, column, message) => {
             let mut faults = Faults { rows: true, ..Faults::new(&name) };
@@ -83,6 +115,8 @@ pub fn of_rows(path: &Path, faults: Faults) -> Faults {
 enum Refused {
     /// Damaged, or too large.
     File(String),
+    /// Sound, and not read.
+    Size(String),
     /// Other columns than are read.
     Shape(String),
     /// Row, column, what is wrong.
@@ -109,78 +143,22 @@ fn quietly<R>(work: impl FnOnce() -> Result<R, Refused>) -> Result<R, Refused> {
     })
 }
 
-fn read(file: File, most: usize) -> Result<Vec<Row>, Refused> {
-    let reader = SerializedFileReader::new(file)?;
-    if reader.metadata().file_metadata().schema_descr().num_columns() == 0 {
-        return Err(Refused::File("it has no columns".to_owned()));
-    }
-    let mut left = most;
-    let mut rows = Vec::new();
-    for (line, row) in (1..).zip(reader.get_row_iter(None)?) {
-        let row = row.map_err(|e| Refused::Cell(line, None, format!("can't be read: {e}")))?;
-        let mut values = Map::new();
-        for (name, field) in row.into_columns() {
-            let value = value(field, &mut left).map_err(|message| Refused::Cell(line, Some(name.clone()), message))?;
-            values.insert(name, value);
-        }
-        rows.push(Row { line, values });
-    }
-    Ok(rows)
-}
-
-/// A value as JSON has it; what is neither text nor number, list nor object is none.
-fn value(field: Field, left: &mut usize) -> Result<Value, String> {
-    let text = |text: String| match text.len() > MAX_LINE_BYTES {
-        true => Err(format!("is {} bytes long; at most {MAX_LINE_BYTES} are read", text.len())),
-        false => Ok(Value::String(text)),
-    };
-    let bytes = match &field {
-        Field::Str(text) => text.len(),
-        Field::Bytes(bytes) => bytes.len(),
-        _ => 0,
-    };
-    *left = left.checked_sub(VALUE_BYTES + bytes).ok_or("is where more has been read than memory should hold")?;
-    Ok(match field {
-        Field::Bool(x) => x.into(),
-        Field::Byte(x) => x.into(),
-        Field::Short(x) => x.into(),
-        Field::Int(x) => x.into(),
-        Field::Long(x) => x.into(),
-        Field::UByte(x) => x.into(),
-        Field::UShort(x) => x.into(),
-        Field::UInt(x) => x.into(),
-        Field::ULong(x) => x.into(),
-        Field::Float(x) => x.into(),
-        Field::Double(x) => x.into(),
-        Field::Float16(x) => f32::from(x).into(),
-        Field::Str(string) => text(string)?,
-        // Some write texts without saying so.
-        Field::Bytes(bytes) => match String::from_utf8(bytes.data().to_vec()) {
-            Ok(string) => text(string)?,
-            Err(_) => Value::Null,
-        },
-        Field::Group(row) => {
-            let mut values = Map::new();
-            for (name, field) in row.into_columns() {
-                values.insert(name, value(field, left)?);
-            }
-            Value::Object(values)
-        }
-        Field::ListInternal(list) => {
-            list.elements().iter().map(|field| value(field.clone(), left)).collect::<Result<_, _>>()?
-        }
-        Field::Null | Field::MapInternal(_) => Value::Null,
-        // Dates, times, decimals.
-        other => Value::String(other.to_string()),
-    })
-}
-
 /// Items of an items file.
 ///
 /// # Errors
 /// As [`rows`]; and rows that are no items, by number.
 pub fn items(path: &Path) -> CliResult<Vec<Item<'static>>> {
-    let text: String = rows(path)?.into_iter().map(|row| Value::Object(row.values).to_string() + "\n").collect();
+    let (mut text, mut full) = (String::new(), false);
+    each_row(path, &mut |row| {
+        full |= text.len() > MAX_BYTES;
+        if !full {
+            text += &Value::Object(row.values).to_string();
+            text.push('\n');
+        }
+    })?;
+    if full {
+        return Err(error(path, Refused::Size(format!("its items take more than {}", io::human_bytes(MAX_BYTES)))));
+    }
     Ok(read_items(&mut text.as_bytes(), &path.display().to_string()).map_err(|faults| of_rows(path, faults))?)
 }
 

@@ -246,7 +246,7 @@ fn what_is_wrong_with_a_beir_folder_is_named_and_nothing_is_written() {
         ("corpus.jsonl", b"{\"_id\": \"4\", \"text\": [1]}\n", 3, "line 1: `text`"),
         ("corpus.jsonl", long.as_bytes(), 3, "line 1: is 104857624 bytes long; at most 16777216 are read"),
         ("corpus.jsonl", b"", 3, "is empty"),
-        ("queries.jsonl", b"<html>", 3, "queries.jsonl: line 1: not JSON"),
+        ("queries.jsonl", b"<html>", 3, "queries.jsonl: is a web page"),
     ] {
         let dir = prepared();
         std::fs::write(dir.path().join("beir").join(file), content).expect("writes");

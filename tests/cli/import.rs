@@ -120,6 +120,11 @@ fn what_can_not_be_read_is_named_and_nothing_is_written() {
     dir.file("run", "q Q0 d 1 0.5 t\n");
     dir.file("qrels", "q 0 d 0\n");
     dir.file("html", "<html>\n");
+    dir.file("other", "r Q0 d 1 0.5 t\n");
+    dir.file("two.csv", "text,label,intent\na,b,c\n");
+    dir.file("own.jsonl", "{\"event_id\": \"1\", \"sense\": \"a\", \"text\": \"t\"}\n");
+    dir.file("lfs.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+    dir.file("ids.csv", "id,query,domain,negative\n1,a,b,c\n");
     let predictions = |predictions: &'static str, qrels: &'static str| {
         vec!["import", "predictions", "--predictions", predictions, "--qrels", qrels, "--output", "out/o.json"]
     };
@@ -127,15 +132,81 @@ fn what_can_not_be_read_is_named_and_nothing_is_written() {
         (vec!["import", "labelled", "--input", "e.csv", "--output", "out/o"], 2, "there are a, b"),
         (vec!["import", "labelled", "--input", "e.xlsx", "--output", "out/o"], 2, "told by its name"),
         (vec!["import", "labelled", "--input", "e.csv", "--output", "e.csv"], 2, "--input"),
-        (vec!["import", "triplets", "--input", "bad.jsonl", "--output", "out/o"], 3, "line 1"),
+        (vec!["import", "triplets", "--input", "bad.jsonl", "--output", "out/o"], 2, "--positive"),
         (vec!["import", "triplets", "--input", "few.csv", "--output", "out/o"], 3, "crucible import labelled"),
         (predictions("run", "qrels"), 3, "no query has a relevant document"),
-        (predictions("html", "qrels"), 3, "has 1 fields"),
-        (predictions("run", "html"), 3, "line 1"),
+        (predictions("html", "qrels"), 3, "html: is a web page"),
+        (predictions("run", "html"), 3, "html: is a web page"),
+        (predictions("other", "qrels"), 3, "share no query: the first has r, the second q"),
+        (predictions("qrels", "qrels"), 3, "line 1: has 4 fields, as relevances have"),
+        (
+            vec!["import", "labelled", "--input", "two.csv", "--output", "out/o"],
+            2,
+            "label, intent; choose one with --label",
+        ),
+        (vec!["import", "labelled", "--input", "own.jsonl", "--output", "out/o"], 3, "own.jsonl holds events"),
+        (vec!["import", "triplets", "--input", "own.jsonl", "--output", "out/o"], 3, "own.jsonl holds events"),
+        (vec!["import", "labelled", "--input", "own.jsonl", "--delimiter", ";", "--output", "out/o"], 2, "--delimiter"),
+        (vec!["import", "labelled", "--input", "e.csv", "--delimiter", "ab", "--output", "out/o"], 2, "one character"),
+        (vec!["import", "labelled", "--input", "lfs.csv", "--output", "out/o"], 3, "git lfs pull"),
+        (vec!["import", "triplets", "--input", "ids.csv", "--output", "out/o"], 2, "--positive"),
         (predictions("none", "qrels"), 1, "none"),
     ] {
         let ran = dir.run(&args);
         assert!(ran.failed(code).contains(said), "{args:?}: {ran:?}");
         assert!(!dir.path().join("out").exists(), "{args:?}");
     }
+}
+
+#[test]
+fn what_was_taken_of_a_file_is_printed() {
+    let dir = Dir::new();
+    dir.file("hwu.csv", "answerid;intent;text\n1;query;\"which, if any\"\n2;query ;list them\n");
+    let import =
+        |more: &[&str]| dir.run(&[&["import", "labelled", "--input", "hwu.csv", "-o", "e.jsonl"], more].concat());
+    let ran = import(&[]);
+    let said = ran.ok();
+    for part in [
+        "2 events, 1 label, 1 group of labels",
+        "text from \"text\", label from \"intent\"; ids are made of text and label (--id \"answerid\" takes that column); not used: answerid",
+        "! cells are separated by semicolons",
+        "! 1 rows had blanks",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let json = import(&["--json"]).json();
+    assert_eq!((json["columns"]["label"].as_str(), json["tidied"].as_u64()), (Some("intent"), Some(1)));
+    assert_eq!(json["notes"].as_array().map(Vec::len), Some(2), "{json}");
+    assert!(import(&["--id", "answerid"]).ok().contains("id from \"answerid\""));
+    assert!(dir.read("e.jsonl").starts_with("{\"event_id\":\"1\",\"sense\":\"query\""), "{}", dir.read("e.jsonl"));
+    dir.file("rows.csv", "id,query,document,negative\n17,how,cash,nine\n18,when,nine,cash\n");
+    let ran = dir.run(&["import", "triplets", "--input", "rows.csv", "-o", "b.jsonl"]);
+    let columns = "Columns: anchor from \"query\", positive from \"document\", negatives from negative; not used: id";
+    assert!(ran.ok().contains(columns) && ran.ok().starts_with("2 bundles, 6 texts"), "{ran:?}");
+    let flags = ["--anchor", "document", "--positive", "query", "--negative", "negative", "--json"];
+    let ran = dir.run(&[&["import", "triplets", "--input", "rows.csv", "-o", "b.jsonl"][..], &flags].concat());
+    assert_eq!(ran.json()["columns"][0]["anchor"], "document");
+}
+
+#[test]
+fn figures_of_rankings_say_what_is_special_about_them() {
+    let dir = Dir::new();
+    dir.file("qrels", "# judged\nq1 0 a 1\nq1 0 b 0\nq2 0 c 0\nq3 0 c 1\n");
+    dir.file("run", "q1 Q0 a 1 0.9000000002 t\nq1 Q0 b 2 0.9000000001 t\nq2 Q0 c 1 2 t\nq9 Q0 c 1 2 t\n");
+    let import =
+        ["import", "predictions", "--predictions", "run", "--qrels", "qrels", "-o", "b.json", "--metrics", "m.json"];
+    let ran = dir.run(&import);
+    for part in [
+        "3  nDCG@1  0.0000",
+        "first for 50.0 %",
+        "! 1 queries are not in the predictions",
+        "! 1 judged queries have no relevant document",
+        "! 1 queries of the predictions are not judged",
+        "! 1 queries have scores that are equal in 32 bits only",
+    ] {
+        assert!(ran.ok().contains(part), "{part}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("-0.0") && !dir.read("m.json").contains("-0.0"), "{}", ran.stdout);
+    dir.file("run", "q1 Q0 x 1 0.9 t\n");
+    assert!(dir.run(&import).ok().contains("are the ids those of the qrels"));
 }

@@ -1,9 +1,11 @@
 //! Files of other programs, damaged at random: every importer ends in rows or in faults that name the file.
 
 use crucible_core::data::Faults;
-use crucible_core::interchange::{Labels, RowFormat, read_judgements, read_rows, stream_texts, triplets};
+use crucible_core::interchange::{LabelColumns, Labelling, Labels, RowFormat};
+use crucible_core::interchange::{read_judgements, read_rows, stream_texts, triplets};
 use crucible_core::retrieval::{read_predictions, read_qrels};
 use crucible_core::rng::Stream;
+use std::collections::BTreeMap;
 
 type Importer = fn(&[u8]) -> Result<(), Faults>;
 
@@ -18,8 +20,10 @@ fn labelled(bytes: &[u8], format: RowFormat) -> Result<(), Faults> {
     let rows = rows(bytes, format)?;
     // The command takes no file without rows further.
     let Some(first) = rows.first() else { return Ok(()) };
-    let labels = Labels::guess(first, None, None).map_err(|message| Faults::of_file(SOURCE, message))?;
-    labels.events(&rows, SOURCE).map(drop)
+    let labels = Labels::choose(first, &LabelColumns::default(), BTreeMap::new());
+    let mut labelling = Labelling::new(labels.map_err(|message| Faults::of_file(SOURCE, message))?, SOURCE);
+    rows.iter().for_each(|row| drop(labelling.event(row)));
+    labelling.finish().map(drop)
 }
 
 fn of_rows(bytes: &[u8], format: RowFormat) -> Result<(), Faults> {
@@ -27,11 +31,17 @@ fn of_rows(bytes: &[u8], format: RowFormat) -> Result<(), Faults> {
 }
 
 /// Each importer with a file that it takes.
-fn importers() -> [(&'static str, &'static str, Importer); 12] {
+fn importers() -> [(&'static str, &'static str, Importer); 14] {
     [
         ("labelled CSV", "id,text,label\n1,\"the, bank\",bank#1\n2,a bench,bank#2\n", |b| labelled(b, RowFormat::Csv)),
         ("labelled TSV", "text\tlabel\nthe bank\tx\na \"bench\"\ty\n", |b| labelled(b, RowFormat::Tsv)),
         ("labelled lines", "{\"text\": \"a\", \"label\": 3}\n{\"text\": \"b\", \"label\": \"y\"}\n", |b| {
+            labelled(b, RowFormat::JsonLines)
+        }),
+        ("a JSON array", "[{\"text\": \"a, [\", \"label\": 3},\n {\"text\": \"b\", \"label\": \"y\"}]\n", |b| {
+            labelled(b, RowFormat::JsonLines)
+        }),
+        ("JSON by columns", "{\"text\": [\"a\", \"b\"],\n \"label\": [\"x\", \"y\"]}\n", |b| {
             labelled(b, RowFormat::JsonLines)
         }),
         ("triplets in CSV", "anchor,positive,negative_1,negative_2\na,p,m,n\n\"b\",q,,o\n", |b| {
@@ -61,13 +71,13 @@ fn importers() -> [(&'static str, &'static str, Importer); 12] {
         (
             "sentence-transformers' predictions",
             "{\"query_id\": \"q\", \"results\": [{\"corpus_id\": \"a\", \"score\": 0.5}]}\n{\"query_id\": 7, \"results\": []}\n",
-            |b| read_predictions(b, SOURCE, None).map(drop),
+            |b| read_predictions(&mut &*b, SOURCE, None).map(drop),
         ),
         ("mteb's predictions", "{\"meta\": {\"n\": 1}, \"test\": {\"q\": {\"a\": 0.5, \"b\": 0.9}}}", |b| {
-            read_predictions(b, SOURCE, None).map(drop)
+            read_predictions(&mut &*b, SOURCE, None).map(drop)
         }),
         ("a TREC run", "q Q0 a 1 0.5 t\nq Q0 b 2 0.9 t\nr Q0 a 1 1e-3 t\n", |b| {
-            read_predictions(b, SOURCE, None).map(drop)
+            read_predictions(&mut &*b, SOURCE, None).map(drop)
         }),
     ]
 }

@@ -3,7 +3,8 @@
     pip install pytrec-eval-terrier
     python tests/reference/retrieval.py > tests/fixtures/statistics/retrieval.json
 
-Graded relevances, ties of scores, relevant documents that are not found, queries that the run lacks.
+Graded relevances, ties of scores, some of them in 32 bits only, relevant documents that are not found, queries that the run
+lacks, queries without a relevant document.
 """
 import json
 import random
@@ -17,8 +18,12 @@ for q in range(25):
     qrels[f"q{q}"] = judged
     if q % 8 != 7:
         pool = list(judged) + [f"d{random.randrange(300)}" for _ in range(130)]
-        # One decimal: many ties.
-        run[f"q{q}"] = {d: round(random.gauss(judged.get(d, 0), 1.2), 1) for d in random.sample(pool, len(pool))}
+        # One decimal: many ties. The rest tells scores apart in 64 bits alone.
+        run[f"q{q}"] = {d: round(random.gauss(judged.get(d, 0), 1.2), 1) + random.choice([0, 1e-10, 3e-10])
+                        for d in random.sample(pool, len(pool))}
+for q in range(25, 28):
+    qrels[f"q{q}"] = {f"d{d}": -(d % 2) for d in range(5)}
+    run[f"q{q}"] = {f"d{d}": float(d) for d in range(8)}
 
 depths = [1, 5, 10, 20, 100]
 cuts = ",".join(map(str, depths))
@@ -29,6 +34,6 @@ print(json.dumps({
     "run": "".join(f"{q} Q0 {d} 0 {s} ref\n" for q, docs in run.items() for d, s in docs.items()),
     "queries": {q: {"ndcg": [v[f"ndcg_cut_{k}"] for k in depths], "recall": [v[f"recall_{k}"] for k in depths],
                     "mrr": v["recip_rank"], "map": v["map"]}
-                for q, v in results.items() if any(r > 0 for r in qrels[q].values())},
+                for q, v in results.items()},
     "depths": depths,
 }, indent=None, separators=(",", ":")))

@@ -109,13 +109,36 @@ impl VectorFileError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Checkpoint => "name it with --checkpoint",
-            Self::Element { .. } => "convert it: numpy.save(file, array.astype('<f4'))",
+            Self::Element { found } => match found.trim_start_matches(['<', '>', '|', '=']) {
+                "u1" | "U8" => UNSIGNED,
+                "i1" | "I8" => SIGNED,
+                "b1" | "?" | "BOOL" => {
+                    "they are signs; as numbers: numpy.save(file, numpy.where(array, 1, -1).astype('<f4'))"
+                }
+                "i2" | "u2" | "i4" | "u4" | "i8" | "u8" | "I16" | "U16" | "I32" | "U32" | "I64" | "U64" => {
+                    "whole numbers are seldom vectors: are they ids of tokens or rows? Take the array of the model's vectors, \
+                     as 32 bit floats"
+                }
+                kind if kind.starts_with('f') || kind.starts_with('F') => {
+                    "convert it: numpy.save(file, array.astype('<f4'))"
+                }
+                _ => "save the model's vectors as 32 bit floats, one vector a row",
+            },
             Self::FortranOrder => "convert it: numpy.save(file, numpy.ascontiguousarray(array))",
             Self::Length { .. } | Self::Header { .. } | Self::Empty => "is the file complete? Write or copy it again",
             _ => "`crucible embed` writes such files: one vector a row, their event ids in a file beside it",
         }
     }
 }
+
+/// For bytes from 0 to 255: neither kind becomes a vector by another type alone.
+const UNSIGNED: &str = "bytes are quantised vectors, and no other type makes the vectors of them. precision=\"ubinary\" packs 8 \
+     signs into a byte: numpy.save(file, 2 * numpy.unpackbits(array, axis=1).astype('<f4') - 1) has them as numbers. \
+     precision=\"uint8\" keeps no scale: encode the texts again with precision=\"float32\"";
+/// For bytes from -128 to 127.
+const SIGNED: &str = "bytes are quantised vectors, and no other type makes the vectors of them. precision=\"binary\" packs 8 signs \
+     into a byte: numpy.save(file, 2 * numpy.unpackbits((array.astype('i2') + 128).astype('u1'), axis=1).astype('<f4') - 1) has \
+     them as numbers. precision=\"int8\" keeps no scale: encode the texts again with precision=\"float32\"";
 
 /// A fault of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -355,6 +378,28 @@ mod tests {
         let mut long = good;
         long[7] = 0xff;
         assert!(matches!(refused(long), VectorFileError::Header { .. }));
+    }
+
+    #[test]
+    fn other_types_of_numbers_have_their_own_advice() {
+        for (found, part, astype) in [
+            ("|u1", "2 * numpy.unpackbits(array, axis=1)", true),
+            ("U8", "2 * numpy.unpackbits(array, axis=1)", true),
+            ("|i1", "numpy.unpackbits((array.astype('i2') + 128).astype('u1'), axis=1)", true),
+            ("|b1", "numpy.where(array, 1, -1)", true),
+            (">f4", "array.astype('<f4')", true),
+            ("<i8", "ids of tokens", false),
+            ("F8_E4M3", "array.astype('<f4')", true),
+            ("|O", "32 bit floats", false),
+        ] {
+            let advice = VectorFileError::Element { found: found.to_owned() }.advice();
+            assert!(advice.contains(part) && advice.contains("astype") == astype, "{found}: {advice}");
+        }
+        for found in ["|u1", "|i1"] {
+            let advice = VectorFileError::Element { found: found.to_owned() }.advice();
+            assert!(advice.contains("encode the texts again"), "{advice}");
+            assert!(!advice.contains("array.astype('<f4')"), "bytes are no numbers of a vector: {advice}");
+        }
     }
 
     #[test]

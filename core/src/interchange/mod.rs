@@ -1,21 +1,25 @@
 //! Data in the forms of other libraries, to events and bundles, and from them.
 //!
-//! [`read_rows`] turns JSON Lines, CSV and TSV into rows of named values; [`Labels`] makes events of labelled texts,
-//! [`triplets`] bundles of anchors with positives and negatives. What comes out goes through the readers of Crucible's own
-//! files, so it holds to the same rules.
+//! [`stream_json`] and [`stream_separated`] turn JSON, CSV and TSV into rows of named values; [`Labelling`] makes events
+//! of labelled texts, [`TripletMaker`] bundles of anchors with positives and negatives, both row by row. What comes out goes
+//! through the readers of Crucible's own files, so it holds to the same rules.
 
 mod beir;
+mod columns;
 mod labelled;
 mod rows;
 mod rows_out;
+pub(crate) mod sniff;
 mod triplets;
 
 pub use beir::{BeirBundles, BeirReport, BeirText, Judgement, Negatives, Pool};
 pub use beir::{BeirFolder, beir_bundles, read_judgements, stream_texts};
-pub use labelled::Labels;
-pub use rows::{Row, RowFormat, read_rows};
+pub use columns::own_kind;
+pub use labelled::{LabelColumns, LabelReport, Labelling, Labels};
+pub use rows::{Quotes, Row, RowFormat, Separation, Wishes};
+pub use rows::{read_rows, separation, stream_json, stream_separated};
 pub use rows_out::{TripletColumns, TripletForm, write_triplet_lists};
-pub use triplets::{Triplets, triplets};
+pub use triplets::{Roles, RolesGiven, TripletMaker, TripletReport, Triplets, triplets};
 
 use crate::data::Event;
 use crate::lexical::hash;

@@ -1,9 +1,18 @@
 //! Anchors with positives and negatives to bundles.
 
+mod roles;
+
 use super::rows::Row;
 use super::{id_of, text_of};
 use crate::data::{BundleSet, BundleSetBuilder, Event, Fault, Faults, Metadata, NegativeSource, WholeBundle};
+use crate::lexical::hash;
 use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
+
+pub use roles::{Roles, RolesGiven};
+
+/// Forms of rows that are remembered; rows of more are looked at one by one.
+const FORMS: usize = 1000;
 
 /// What a row says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -13,82 +22,187 @@ struct Group {
     negatives: Vec<String>,
 }
 
-/// Bundles, and what could not become one.
-#[derive(Debug)]
-pub struct Triplets {
+/// What was made of the rows, and what could not become a bundle.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TripletReport {
     /// One for each anchor and positive.
-    pub set: BundleSet,
+    pub bundles: usize,
+    /// Different texts, an anchor's and its positives' counted once for each anchor.
+    pub events: usize,
     /// Rows without a negative: events can be made of them, bundles can't.
     pub without_negatives: usize,
     /// Pairs whose two texts are the same.
     pub same_text: usize,
     /// Negatives that say what the anchor or a positive says.
     pub false_negatives: usize,
+    /// Which columns were taken; rows of other columns may add to them.
+    pub columns: Vec<Roles>,
 }
 
-/// Bundles of rows in any of these forms, each row in its own:
+/// Makes bundles of each row, in any of these forms, each row in its own:
 ///
-/// - sentence-transformers: columns `anchor` (or `query`, `question`, `sentence1`), `positive` (`answer`, `sentence2`), and
-///   `negative`, `negative_1` … `negative_n`, texts or lists; where no names are known, the first column is the anchor,
-///   the second the positive, further ones that start with `neg` negatives;
+/// - sentence-transformers: columns `anchor` (or `query`, `question`, `sentence1`), `positive` (`answer`, `document`,
+///   `sentence2`), and `negative`, `negative_1` … `negative_n`, texts or lists; where no names are known and there are but two
+///   columns besides ids and negatives, the first is the anchor, the second the positive;
 /// - labelled lists: a list of texts (`documents`, `passages`, `docs`) and `labels`, 1 for a positive;
 /// - FlagEmbedding: `query`, `pos`, `neg`;
 /// - Tevatron: `query`, `positive_passages`, `negative_passages` with `title` and `text`.
 ///
 /// An anchor's text is its sense, together with its positives; a negative's text is its own.
+pub struct TripletMaker<'a> {
+    given: RolesGiven<'a>,
+    faults: Faults,
+    report: TripletReport,
+    /// By hash of the names of a row's columns.
+    forms: HashMap<u64, Roles>,
+    /// Hashes of ids of events and of bundles; of these, how many.
+    events: HashSet<u64>,
+    bundles: HashMap<u64, u32>,
+    refused: Option<String>,
+}
+
+impl<'a> TripletMaker<'a> {
+    /// With columns that the user names, of a file with this name.
+    #[must_use]
+    pub fn new(given: RolesGiven<'a>, source: &str) -> Self {
+        Self {
+            given,
+            faults: Faults::new(source),
+            report: TripletReport::default(),
+            forms: HashMap::new(),
+            events: HashSet::new(),
+            bundles: HashMap::new(),
+            refused: None,
+        }
+    }
+
+    /// Why the first row's columns can't be told apart, if they can't: no other row matters then.
+    #[must_use]
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// The bundles of a row; none, with a fault for [`TripletMaker::finish`], where something is missing.
+    pub fn bundles(&mut self, row: &Row) -> Vec<WholeBundle> {
+        let fault = |(field, message)| Fault { line: Some(row.line), field, message };
+        let roles = match self.roles(&row.values) {
+            Ok(roles) => roles,
+            Err(message) => {
+                if self.report.columns.is_empty() && self.faults.faults.is_empty() {
+                    self.refused = Some(message.clone());
+                }
+                self.faults.push(fault((None, message)));
+                return Vec::new();
+            }
+        };
+        match group(&row.values, &roles) {
+            Ok(group) => self.of_group(group),
+            Err(refused) => {
+                self.faults.push(fault(refused));
+                Vec::new()
+            }
+        }
+    }
+
+    fn roles(&mut self, row: &Map<String, Value>) -> Result<Roles, String> {
+        let names: Vec<&str> = row.keys().flat_map(|name| [name.as_str(), "\u{0}"]).collect();
+        let key = hash(&names);
+        if let Some(known) = self.forms.get(&key) {
+            return Ok(known.clone());
+        }
+        let roles = roles::choose(row, &self.given)?;
+        if self.forms.len() < FORMS {
+            self.forms.insert(key, roles.clone());
+            if !self.report.columns.contains(&roles) {
+                self.report.columns.push(roles.clone());
+            }
+        }
+        Ok(roles)
+    }
+
+    fn of_group(&mut self, group: Group) -> Vec<WholeBundle> {
+        let Group { anchor, positives, negatives } = group;
+        let all = negatives.len();
+        let kept: Vec<String> = negatives.into_iter().filter(|n| *n != anchor && !positives.contains(n)).collect();
+        self.report.false_negatives += all - kept.len();
+        if kept.is_empty() {
+            self.report.without_negatives += 1;
+            return Vec::new();
+        }
+        let sense = format!("q{}", id_of(&[&anchor]));
+        let event = |sense: &str, text: &str| Event {
+            event_id: format!("{sense}-{}", id_of(&[text])),
+            sense: sense.to_owned(),
+            lemma: sense.to_owned(),
+            text: text.to_owned(),
+            span: None,
+            embedding: None,
+            extra: Map::new(),
+        };
+        let negative = |text: &String| (event(&format!("d{}", id_of(&[text])), text), NegativeSource::CrossLemma);
+        let mut made = Vec::new();
+        for positive in &positives {
+            if *positive == anchor {
+                self.report.same_text += 1;
+                continue;
+            }
+            let bundle = WholeBundle {
+                bundle_id: self.bundle_id(&anchor, positive, &kept),
+                anchor: event(&sense, &anchor),
+                positive: event(&sense, positive),
+                negatives: kept.iter().map(negative).collect(),
+                metadata: Metadata::default(),
+                extra: Map::new(),
+            };
+            let events = [&bundle.anchor, &bundle.positive].into_iter().chain(bundle.negatives.iter().map(|(e, _)| e));
+            self.events.extend(events.map(|e| hash(&[&e.event_id])));
+            self.report.bundles += 1;
+            made.push(bundle);
+        }
+        made
+    }
+
+    /// An id that the same texts have in every file, with a number behind it from their second bundle on.
+    fn bundle_id(&mut self, anchor: &str, positive: &str, negatives: &[String]) -> String {
+        let texts = [anchor, positive].into_iter().chain(negatives.iter().map(String::as_str));
+        let parts: Vec<&str> = texts.flat_map(|text| [text, "\u{0}"]).collect();
+        let id = hash(&parts);
+        let times = self.bundles.entry(id).or_insert(0);
+        *times += 1;
+        match *times {
+            1 => format!("t{id:016x}"),
+            more => format!("t{id:016x}-{more}"),
+        }
+    }
+
+    /// What was made of all rows.
+    ///
+    /// # Errors
+    /// All faults, by line.
+    pub fn finish(mut self) -> Result<TripletReport, Faults> {
+        self.report.events = self.events.len();
+        self.faults.or(self.report)
+    }
+}
+
+/// Bundles of rows in memory, and what could not become one.
+#[derive(Debug)]
+pub struct Triplets {
+    /// The bundles.
+    pub set: BundleSet,
+    /// What was made.
+    pub report: TripletReport,
+}
+
+/// Bundles of rows as [`TripletMaker`] makes them, in memory.
 ///
 /// # Errors
 /// All faults, by line.
 pub fn triplets(rows: &[Row], source: &str) -> Result<Triplets, Faults> {
-    let mut faults = Faults::new(source);
-    let mut out =
-        Triplets { set: BundleSetBuilder::default().finish(), without_negatives: 0, same_text: 0, false_negatives: 0 };
+    let mut maker = TripletMaker::new(RolesGiven::default(), source);
     let mut builder = BundleSetBuilder::default();
-    for (number, row) in (1..).zip(rows) {
-        match group(&row.values) {
-            Ok(group) => bundles(number, group, &mut out, &mut builder),
-            Err((field, message)) => faults.push(Fault { line: Some(row.line), field, message }),
-        }
-    }
-    out.set = builder.finish();
-    faults.or(out)
-}
-
-fn bundles(number: usize, group: Group, out: &mut Triplets, builder: &mut BundleSetBuilder) {
-    let Group { anchor, positives, negatives } = group;
-    let all = negatives.len();
-    let kept: Vec<String> = negatives.into_iter().filter(|n| *n != anchor && !positives.contains(n)).collect();
-    out.false_negatives += all - kept.len();
-    if kept.is_empty() {
-        out.without_negatives += 1;
-        return;
-    }
-    let sense = format!("q{}", id_of(&[&anchor]));
-    let event = |sense: &str, text: &str| Event {
-        event_id: format!("{sense}-{}", id_of(&[text])),
-        sense: sense.to_owned(),
-        lemma: sense.to_owned(),
-        text: text.to_owned(),
-        span: None,
-        embedding: None,
-        extra: Map::new(),
-    };
-    let negative = |text: &String| (event(&format!("d{}", id_of(&[text])), text), NegativeSource::CrossLemma);
-    let many = positives.len() > 1;
-    for (place, positive) in (1..).zip(&positives) {
-        if *positive == anchor {
-            out.same_text += 1;
-            continue;
-        }
-        builder.push(WholeBundle {
-            bundle_id: if many { format!("row{number}-{place}") } else { format!("row{number}") },
-            anchor: event(&sense, &anchor),
-            positive: event(&sense, positive),
-            negatives: kept.iter().map(negative).collect(),
-            metadata: Metadata::default(),
-            extra: Map::new(),
-        });
-    }
+    rows.iter().flat_map(|row| maker.bundles(row)).for_each(|bundle| builder.push(bundle));
+    Ok(Triplets { report: maker.finish()?, set: builder.finish() })
 }
 
 type Refused = (Option<String>, String);
@@ -97,52 +211,31 @@ fn refused(field: &str, message: &str) -> Refused {
     (Some(field.to_owned()), message.to_owned())
 }
 
-fn group(row: &Map<String, Value>) -> Result<Group, Refused> {
-    if row.contains_key("positive_passages") {
-        return Ok(Group {
-            anchor: one(row, "query")?,
-            positives: passages(row, "positive_passages")?,
-            negatives: if row.contains_key("negative_passages") {
-                passages(row, "negative_passages")?
-            } else {
-                Vec::new()
-            },
-        });
+fn group(row: &Map<String, Value>, roles: &Roles) -> Result<Group, Refused> {
+    let Roles { anchor, positive, negatives, labels, .. } = roles;
+    if labels.is_some() {
+        return labelled_list(row, anchor, positive);
     }
-    if row.contains_key("pos") {
-        let negatives = if row.contains_key("neg") { texts(row, "neg")? } else { Vec::new() };
-        return Ok(Group { anchor: one(row, "query")?, positives: texts(row, "pos")?, negatives });
-    }
-    let known = |names: &[&str]| names.iter().find(|n| row.contains_key(**n)).map(|n| (*n).to_owned());
-    let anchor = known(&["anchor", "query", "question", "sentence1", "premise"]);
-    if let (Some(anchor), Some(list), true) =
-        (&anchor, known(&["documents", "passages", "docs"]), row.contains_key("labels"))
-    {
-        return labelled_list(row, anchor, &list);
-    }
-    let positive = known(&["positive", "answer", "sentence2", "pos_text"]);
-    let mut names = row.keys().filter(|n| !n.to_lowercase().starts_with("neg"));
-    let (Some(anchor), Some(positive)) = (match (anchor, positive) {
-        (Some(anchor), Some(positive)) => (Some(anchor), Some(positive)),
-        // Whatever they are called.
-        _ => (names.next().cloned(), names.next().cloned()),
-    }) else {
-        return Err((None, "has fewer than two columns; expected an anchor and a positive".to_owned()));
-    };
-    let mut negatives = Vec::new();
-    for name in row.keys().filter(|n| n.to_lowercase().starts_with("neg")) {
+    let mut group = Group { anchor: one(row, anchor)?, positives: many(row, positive)?, negatives: Vec::new() };
+    for name in negatives {
         // A cell that is empty says that there is none.
-        let empty = row[name].is_null() || row[name].as_str().is_some_and(|text| text.trim().is_empty());
+        let value = row.get(name).unwrap_or(&Value::Null);
+        let empty = value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
         if !empty {
-            negatives.extend(texts(row, name)?);
+            group.negatives.extend(many(row, name)?);
         }
     }
-    Ok(Group { anchor: one(row, &anchor)?, positives: texts(row, &positive)?, negatives })
+    Ok(group)
+}
+
+/// A text or a list of them, or of passages.
+fn many(row: &Map<String, Value>, field: &str) -> Result<Vec<String>, Refused> {
+    if roles::is_passages(field) { passages(row, field) } else { texts(row, field) }
 }
 
 fn labelled_list(row: &Map<String, Value>, anchor: &str, list: &str) -> Result<Group, Refused> {
     let documents = texts(row, list)?;
-    let labels = row["labels"].as_array().ok_or_else(|| refused("labels", "is no list"))?;
+    let labels = row.get("labels").and_then(Value::as_array).ok_or_else(|| refused("labels", "is no list"))?;
     if labels.len() != documents.len() {
         let message = format!("has {} entries for {} texts", labels.len(), documents.len());
         return Err((Some("labels".to_owned()), message));
@@ -182,7 +275,7 @@ fn texts(row: &Map<String, Value>, field: &str) -> Result<Vec<String>, Refused> 
 }
 
 fn passages(row: &Map<String, Value>, field: &str) -> Result<Vec<String>, Refused> {
-    let list = row[field].as_array().ok_or_else(|| refused(field, "is no list of passages"))?;
+    let list = row.get(field).and_then(Value::as_array).ok_or_else(|| refused(field, "is no list of passages"))?;
     let passage = |passage: &Value| {
         let text = passage["text"].as_str().ok_or_else(|| refused(field, "holds a passage without a text"))?;
         let title = passage["title"].as_str().map(str::trim).filter(|t| !t.is_empty());
@@ -192,80 +285,4 @@ fn passages(row: &Map<String, Value>, field: &str) -> Result<Vec<String>, Refuse
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::read_bundles;
-    use crate::interchange::{RowFormat, read_rows};
-
-    fn made(text: &str, format: RowFormat) -> Result<Triplets, Faults> {
-        triplets(&read_rows(&mut text.as_bytes(), format, "f").expect("rows"), "f")
-    }
-
-    /// Texts of a bundle: anchor, positive, negatives.
-    fn texts_of(set: &BundleSet, bundle: usize) -> Vec<&str> {
-        let b = &set.bundles[bundle];
-        let negatives = b.negatives.iter().map(|n| n.event);
-        [b.anchor, b.positive].into_iter().chain(negatives).map(|e| set.events[e as usize].text.as_str()).collect()
-    }
-
-    #[test]
-    fn every_form_says_the_same() {
-        for (text, format) in [
-            ("anchor,positive,negative_1,negative_2\na,p,m,n\n", RowFormat::Csv),
-            ("x\ty\tneg1\tneg2\na\tp\tm\tn\n", RowFormat::Tsv),
-            ("{\"query\": \"a\", \"answer\": \"p\", \"negative\": [\"m\", \"n\"]}\n", RowFormat::JsonLines),
-            (
-                "{\"query\": \"a\", \"pos\": [\"p\"], \"neg\": [\"m\", \"n\"], \"pos_scores\": [1]}\n",
-                RowFormat::JsonLines,
-            ),
-            ("{\"query\": \"a\", \"documents\": [\"m\", \"p\", \"n\"], \"labels\": [0, 1, 0]}\n", RowFormat::JsonLines),
-            (
-                "{\"query_id\": \"1\", \"query\": \"a\", \"positive_passages\": [{\"docid\": \"1\", \"title\": \"\", \"text\": \"p\"}], \
-                 \"negative_passages\": [{\"text\": \"m\"}, {\"title\": \"\", \"text\": \"n\"}]}\n",
-                RowFormat::JsonLines,
-            ),
-        ] {
-            let made = made(text, format).expect("sound");
-            assert_eq!(texts_of(&made.set, 0), ["a", "p", "m", "n"], "{text}");
-            assert_eq!(made.set.bundles.len(), 1);
-            let mut written = Vec::new();
-            made.set.write(&mut written).expect("a Vec takes everything");
-            assert_eq!(read_bundles(&mut &written[..], "f").expect("its own rules"), made.set);
-        }
-    }
-
-    #[test]
-    fn what_can_not_be_a_bundle_is_counted() {
-        let text = "anchor,positive,negative\na,p,\na,a,n\na,p,p\na,p,n\n";
-        let made = made(text, RowFormat::Csv).expect("sound");
-        assert_eq!(
-            (made.set.bundles.len(), made.without_negatives, made.same_text, made.false_negatives),
-            (1, 2, 1, 1)
-        );
-        // Two positives, two bundles of one sense.
-        let two =
-            super::tests::made("{\"query\": \"a\", \"pos\": [\"p\", \"q\"], \"neg\": [\"n\"]}\n", RowFormat::JsonLines);
-        let set = two.expect("sound").set;
-        assert_eq!((texts_of(&set, 0), texts_of(&set, 1)), (vec!["a", "p", "n"], vec!["a", "q", "n"]));
-        assert_eq!(set.bundles[1].bundle_id, "row1-2");
-    }
-
-    #[test]
-    fn faults_name_line_and_field() {
-        for (text, field, part) in [
-            ("{\"query\": \"a\"}", None, "fewer than two"),
-            ("{\"query\": \"\", \"pos\": [\"p\"], \"neg\": []}", Some("query"), "is empty"),
-            ("{\"query\": \"a\", \"pos\": [3.5, {}], \"neg\": []}", Some("pos"), "no text"),
-            ("{\"query\": \"a\", \"positive_passages\": 3}", Some("positive_passages"), "no list"),
-            ("{\"query\": \"a\", \"positive_passages\": [{}]}", Some("positive_passages"), "without a text"),
-            ("{\"query\": \"a\", \"docs\": [\"x\"], \"labels\": [1, 0]}", Some("labels"), "2 entries for 1"),
-            ("{\"query\": \"a\", \"docs\": [\"x\"], \"labels\": [0]}", Some("labels"), "no positive"),
-            ("{\"query\": \"a\", \"docs\": [\"x\"], \"labels\": [\"y\"]}", Some("labels"), "no number"),
-            ("{\"anchor\": \"a\", \"positive\": null}", Some("positive"), "no text"),
-        ] {
-            let faults = made(&format!("{text}\n"), RowFormat::JsonLines).expect_err(text);
-            assert_eq!((faults.faults[0].line, faults.faults[0].field.as_deref()), (Some(1), field), "{text}");
-            assert!(faults.faults[0].message.contains(part), "{text}: {faults}");
-        }
-    }
-}
+mod tests;

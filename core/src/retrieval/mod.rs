@@ -15,6 +15,7 @@ pub use board::{Source, scoreboard};
 pub use items::items;
 pub use metrics::{Measures, Metrics, metrics};
 pub use rank::{Ranking, of_bundles, of_items};
+pub(crate) use read::is_comment;
 pub use read::{read_predictions, read_qrels, read_run};
 pub use write::{write_qrels, write_run};
 

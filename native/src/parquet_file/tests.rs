@@ -1,5 +1,7 @@
 use super::*;
+use crucible_core::data::MAX_LINE_BYTES;
 use crucible_core::rng::Stream;
+use parquet::file::metadata::KeyValue;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -26,13 +28,13 @@ fn of_bytes(bytes: &[u8], most: usize) -> Result<Vec<Row>, Refused> {
     let dir = folder();
     let path = dir.path().join("x.parquet");
     std::fs::write(&path, bytes).expect("writes");
-    quietly(|| read(File::open(&path).expect("opens"), most))
+    quietly(|| rows::read(File::open(&path).expect("opens"), most))
 }
 
 fn found(bytes: &[u8]) -> Vec<Row> {
     match of_bytes(bytes, MAX_BYTES) {
         Ok(rows) => rows,
-        Err(Refused::File(message) | Refused::Shape(message)) => panic!("{message}"),
+        Err(Refused::File(message) | Refused::Size(message) | Refused::Shape(message)) => panic!("{message}"),
         Err(Refused::Cell(row, column, message)) => panic!("{row} {column:?} {message}"),
     }
 }
@@ -114,6 +116,62 @@ fn what_unpacks_to_too_much_is_refused_by_row_and_column() {
     let many = vec![Some(&long[..1000]); 10_000];
     let bytes =
         write_to(Vec::new(), &[super::Column { name: "a".into(), values: Values::Texts(many) }]).expect("writes");
-    assert!(matches!(of_bytes(&bytes, 1 << 20), Err(Refused::Cell(1000.., Some(_), _))));
+    assert!(matches!(of_bytes(&bytes, 1 << 20), Err(Refused::Size(_))));
     assert_eq!(found(&bytes).len(), 10_000);
+}
+
+/// Writes `rows` rows of one group, each with a list of `list` times the number 1, and a note.
+fn noted(rows: usize, list: usize, note: &str) -> Vec<u8> {
+    let schema = "message rows { optional int64 label; required group x (LIST) { repeated group list { required int32 element; } } }";
+    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
+    let notes = Some(vec![KeyValue::new("huggingface".to_owned(), note.to_owned())]);
+    let properties = WriterProperties::builder().set_key_value_metadata(notes).build();
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).expect("writes");
+    let mut group = writer.next_row_group().expect("writes");
+    let mut column = group.next_column().expect("writes").expect("a column");
+    let levels = vec![1; rows];
+    column.typed::<parquet::data_type::Int64Type>().write_batch(&vec![1; rows], Some(&levels), None).expect("writes");
+    column.close().expect("writes");
+    let mut column = group.next_column().expect("writes").expect("a column");
+    let starts: Vec<i16> = (0..rows * list).map(|i| i16::from(i % list > 0)).collect();
+    let (ones, levels) = (vec![1; rows * list], vec![1; rows * list]);
+    column.typed::<Int32Type>().write_batch(&ones, Some(&levels), Some(&starts)).expect("writes");
+    column.close().expect("writes");
+    group.close().expect("writes");
+    writer.into_inner().expect("writes")
+}
+
+#[test]
+fn rows_come_one_by_one_and_lists_are_counted_first() {
+    let dir = folder();
+    let path = dir.path().join("x.parquet");
+    std::fs::write(&path, noted(3000, 2, "")).expect("writes");
+    let mut seen = 0;
+    each_row(&path, &mut |row| {
+        seen += 1;
+        assert_eq!((row.line, &row.values["x"]), (seen, &serde_json::json!([1, 1])));
+    })
+    .expect("reads");
+    assert_eq!(seen, 3000);
+    // Few bytes, one row.
+    let bytes = noted(1, (1 << 20) + 1, "");
+    assert!(bytes.len() < 100_000);
+    assert!(matches!(of_bytes(&bytes, MAX_BYTES), Err(Refused::Size(message)) if message.contains("lists of more")));
+}
+
+#[test]
+fn names_of_classes_are_read() {
+    let dir = folder();
+    let path = dir.path().join("x.parquet");
+    let names = |note: &str| {
+        std::fs::write(&path, noted(1, 1, note)).expect("writes");
+        class_names(&path).expect("reads")
+    };
+    let note = r#"{"info": {"features": {"label": {"names": ["a", "b"], "_type": "ClassLabel"}, "x": {"feature":
+        {"names": ["c"], "_type": "ClassLabel"}, "_type": "Sequence"}, "t": {"dtype": "string", "_type": "Value"},
+        "odd": {"names": [1], "_type": "ClassLabel"}, "none": {"names": [], "_type": "ClassLabel"}}}}"#;
+    assert_eq!(names(note), [("label".to_owned(), vec!["a".to_owned(), "b".to_owned()])].into());
+    for note in ["", "{", "[]", "{\"info\": 3}", "{\"info\": {\"features\": []}}"] {
+        assert!(names(note).is_empty(), "{note}");
+    }
 }

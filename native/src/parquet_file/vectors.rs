@@ -22,6 +22,10 @@ pub const VECTORS: &str = "embedding";
 /// What is read, for messages.
 pub(super) const COLUMNS: &str = "read are the columns event_id (texts) and embedding (lists of numbers of one length), as `crucible embed` writes them";
 
+/// What whole numbers may be.
+const QUANTISED: &str = ". Whole numbers are quantised vectors, or signs packed into bytes (precision int8, uint8, binary \
+                         or ubinary of sentence-transformers): encode the texts again with precision=\"float32\"";
+
 /// Rows that are read together.
 const ROWS: usize = 1024;
 /// Values that a page may hold: they are all in memory at once, and a few bytes may stand for as many as a page likes.
@@ -33,7 +37,7 @@ const PAGE_VALUES: usize = 1 << 26;
 /// As [`super::rows`]; no column of lists of numbers; with their rows' numbers, lists that are missing, hold no number where
 /// there should be one, or are not as long as the first.
 pub fn vectors(path: &Path, most: usize) -> CliResult<Vec<u8>> {
-    let (file, name) = (io::open_raw(path)?, path.display().to_string());
+    let (file, name) = (super::opened(path)?, path.display().to_string());
     let read = quietly(|| lists(file, most));
     let Lists { dim, rows, mut bytes, faults, .. } = read.map_err(|refused| super::error(path, refused))?;
     Faults { source: name, rows: true, ..faults }.or(())?;
@@ -46,7 +50,7 @@ pub fn vectors(path: &Path, most: usize) -> CliResult<Vec<u8>> {
 /// # Errors
 /// As [`super::rows`]; no column of texts; ids that are missing, empty or there twice, all of them at once.
 pub fn ids(path: &Path) -> CliResult<Vec<String>> {
-    let file = io::open_raw(path)?;
+    let file = super::opened(path)?;
     let lines = quietly(|| texts(file, super::MAX_BYTES)).map_err(|refused| super::error(path, refused))?;
     read_ids(&mut lines.as_bytes(), &path.display().to_string())
         .map_err(|faults| CliError::from(super::of_rows(path, faults)))
@@ -139,7 +143,10 @@ fn lists(file: File, most: usize) -> Result<Lists, Refused> {
             ColumnReader::DoubleColumnReader(reader) => lists.read(reader, &column, |x| *x as f32)?,
             _ => {
                 let found = column.physical_type();
-                let message = format!("its column `{VECTORS}` holds {found}; read are lists of FLOAT or DOUBLE");
+                let whole = matches!(found, Type::INT32 | Type::INT64 | Type::BOOLEAN);
+                let quantised = if whole { QUANTISED } else { "" };
+                let message =
+                    format!("its column `{VECTORS}` holds {found}; read are lists of FLOAT or DOUBLE{quantised}");
                 return Err(Refused::Shape(message));
             }
         }
@@ -208,7 +215,7 @@ fn find(reader: &SerializedFileReader<File>, name: &str) -> Result<(usize, Colum
 }
 
 /// Values of a column, those that are missing too, as its pages say; refuses pages of too many.
-fn values_of(group: &dyn RowGroupReader, column: usize) -> Result<usize, Refused> {
+pub(super) fn values_of(group: &dyn RowGroupReader, column: usize) -> Result<usize, Refused> {
     let mut pages = group.get_column_page_reader(column)?;
     let mut all = 0usize;
     while let Some(page) = pages.peek_next_page()? {

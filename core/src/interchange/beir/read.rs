@@ -1,8 +1,9 @@
 //! The three kinds of files.
 
 use crate::data::{Fault, Faults, parse_json, read_lines};
-use crate::interchange::text_of;
+use crate::interchange::{sniff, text_of};
 use crate::lexical::hash;
+use crate::retrieval::is_comment;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -50,6 +51,7 @@ fn fault(field: &str, message: impl Into<String>) -> Fault {
 pub fn stream_texts(reader: &mut dyn BufRead, source: &str, take: &mut dyn FnMut(BeirText)) -> Result<(), Faults> {
     // Hashes for ids: a corpus may hold millions. Two of a million ids share one with a probability of 3e-8.
     let mut seen: HashMap<u64, u64> = HashMap::new();
+    sniff::check(reader, source)?;
     read_lines(
         reader,
         source,
@@ -76,26 +78,36 @@ pub fn stream_texts(reader: &mut dyn BufRead, source: &str, take: &mut dyn FnMut
     )
 }
 
-/// Reads relevances: query, document and relevance between tabs, with or without the line `query-id corpus-id score`.
+/// More judgements than this are refused, and so are more bytes of ids.
+const MAX_JUDGEMENTS: usize = 50_000_000;
+const MAX_IDS: usize = 2 << 30;
+
+/// Reads relevances: query, document and relevance between tabs, with or without the line `query-id corpus-id score`. Lines
+/// that begin with `#` and are no judgement are comments.
 ///
 /// # Errors
 /// All faults, by line: other numbers of fields, empty ids, relevances that are no whole numbers, documents that were judged
 /// before for the query, nothing below the first line.
 pub fn read_judgements(reader: &mut dyn BufRead, source: &str) -> Result<Vec<Judgement>, Faults> {
     const NAMES: [&str; 3] = ["query-id", "corpus-id", "score"];
-    let mut seen: HashMap<(String, String), u64> = HashMap::new();
-    let mut judgements = Vec::new();
+    // Hashes for ids, as of texts.
+    let mut seen: HashMap<u64, u64> = HashMap::new();
+    let (mut judgements, mut bytes, mut full) = (Vec::new(), 0, false);
+    sniff::check(reader, source)?;
     read_lines(
         reader,
         source,
         "judgement",
         |line| {
-            let fields: Vec<&str> = line.text.trim_end_matches('\r').split('\t').collect();
+            if is_comment(&line.text) {
+                return Ok(None);
+            }
+            let fields: Vec<&str> = line.text.trim_end_matches('\r').split('\t').take(10).collect();
             let [query, document, relevance] = fields[..] else {
                 let message = format!("has {} fields between tabs; expected {}", fields.len(), NAMES.join(", "));
                 return Err(Fault { line: None, field: None, message });
             };
-            if line.number == 1 && fields.iter().zip(NAMES).all(|(field, name)| field.eq_ignore_ascii_case(name)) {
+            if fields.iter().zip(NAMES).all(|(field, name)| field.eq_ignore_ascii_case(name)) {
                 return Ok(None);
             }
             for (value, name) in [(query, NAMES[0]), (document, NAMES[1])] {
@@ -110,15 +122,23 @@ pub fn read_judgements(reader: &mut dyn BufRead, source: &str) -> Result<Vec<Jud
         },
         |line, judgement| {
             let Some(judgement) = judgement else { return Ok(()) };
-            let pair = (judgement.query.clone(), judgement.document.clone());
-            if let Some(first) = seen.insert(pair, line) {
+            if let Some(first) = seen.insert(hash(&[&judgement.query, "\u{0}", &judgement.document]), line) {
                 let message = format!("\"{}\" was already judged for this query on line {first}", judgement.document);
                 return Err(fault(NAMES[1], message));
+            }
+            bytes += judgement.query.len() + judgement.document.len();
+            full |= judgements.len() == MAX_JUDGEMENTS || bytes > MAX_IDS;
+            if full {
+                seen.clear();
+                return Ok(());
             }
             judgements.push(judgement);
             Ok(())
         },
     )?;
+    if full {
+        return Err(Faults::of_file(source, format!("judges more than {MAX_JUDGEMENTS} documents, or ids of 2 GiB")));
+    }
     match judgements.is_empty() {
         true => {
             Err(Faults::of_file(source, "judges nothing; expected query-id, corpus-id and score below a line of names"))
@@ -162,6 +182,12 @@ mod tests {
         let seen = read_judgements(&mut text.as_bytes(), "q").expect("sound");
         let seen: Vec<_> = seen.iter().map(|j| (j.line, j.query.as_str(), j.document.as_str(), j.relevance)).collect();
         assert_eq!(seen, [(2, "q 1", "d", 2), (3, "q 1", "e", 0), (4, "r", "d", -1)]);
+        let noted = "# by two people\nquery-id\tcorpus-id\tscore\n#1\td\t1\n# more\n";
+        assert_eq!(
+            read_judgements(&mut noted.replace("# by two people\n", "").as_bytes(), "q").expect("sound").len(),
+            1
+        );
+        assert_eq!(read_judgements(&mut noted.as_bytes(), "q").expect("sound").len(), 1);
         // Without names, and nothing is lost.
         assert_eq!(read_judgements(&mut "q\td\t1\n".as_bytes(), "q").expect("sound").len(), 1);
     }

@@ -1,14 +1,18 @@
 //! `crucible import labelled`.
 
-use super::triplets::rows;
+use super::rows::RowArgs;
+use super::spool::Spool;
+use super::with_notes;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::formats::counted;
+use crate::parquet_file;
 use crate::replace::Replace;
-use crate::{output, parquet_file};
-use crucible_core::interchange::Labels;
+use crucible_core::interchange::{LabelColumns, Labelling, Labels, Row, own_kind};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -18,7 +22,7 @@ use std::path::PathBuf;
                         then: crucible bundle --events events.jsonl --output train.jsonl --holdout frozen.jsonl"
 )]
 pub struct Args {
-    /// Labelled texts (.csv, .tsv, .jsonl, also .gz or .zst; .parquet)
+    /// Labelled texts (.csv, .tsv, .jsonl, .json, also packed by gzip or zstd; .parquet)
     #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
     /// The events to write (JSON Lines)
@@ -27,10 +31,10 @@ pub struct Args {
     /// The column of texts; without it one of the usual names (text, sentence, …)
     #[arg(long, value_name = "COLUMN")]
     pub text: Option<String>,
-    /// The column of labels; without it one of the usual names (label, class, intent, …)
+    /// The column of labels; without it one of the usual names (label, class, intent, …), or of their names (label_text)
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
-    /// The column of ids; without it rows are numbered
+    /// The column of ids, unique over all files that are used together; without it they are made of text and label
     #[arg(long, value_name = "COLUMN")]
     pub id: Option<String>,
     /// The column of the group inside which labels get confused; without it a label's part before #, or all are one group
@@ -39,6 +43,9 @@ pub struct Args {
     /// The column of documents: splits and intervals keep documents whole
     #[arg(long, value_name = "COLUMN")]
     pub document: Option<String>,
+    /// How the file is read.
+    #[command(flatten)]
+    pub rows: RowArgs,
     /// Whether outputs that are there are replaced.
     #[command(flatten)]
     pub replace: Replace,
@@ -50,26 +57,91 @@ pub struct Args {
 /// Faults in the input, no such column, an output that can't be written.
 pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     args.replace.check(&[("--output", &args.output)], &[("--input", &args.input)])?;
-    let rows = rows(&args.input)?;
-    let source = args.input.display().to_string();
-    let labels = match rows.first() {
-        Some(first) => Labels::guess(first, args.text.as_deref(), args.label.as_deref()).map_err(|message| {
-            CliError::usage(format!("{source}: {message}")).advise("name it with --text or --label")
-        })?,
-        None => return Err(CliError::new(Exit::Data, format!("{source} holds no rows"))),
+    let mut work = Work::new(args)?;
+    let notes = args.rows.each(&args.input, &mut |row| work.take(&row));
+    work.refused.map_or(Ok(()), Err)?;
+    let notes = notes?;
+    let Some(labelling) = work.labelling else {
+        return Err(CliError::new(Exit::Data, format!("{} holds no rows", args.input.display())));
     };
-    let labels = Labels { id: args.id.clone(), lemma: args.lemma.clone(), document: args.document.clone(), ..labels };
-    let events = labels.events(&rows, &source).map_err(|f| parquet_file::of_rows(&args.input, f))?;
-    output::write_json_lines(&args.output, &events)?;
-    let senses: BTreeSet<&str> = events.iter().map(|e| e.sense.as_str()).collect();
-    let lemmas: BTreeSet<&str> = events.iter().map(|e| e.lemma.as_str()).collect();
+    let report = labelling.finish().map_err(|f| parquet_file::of_rows(&args.input, f))?;
+    work.spool.commit()?;
+    let notes = [notes, report.notes].concat();
     let text = format!(
-        "{} events, {} labels, {} groups of labels → {}\n",
-        events.len(),
-        senses.len(),
-        lemmas.len(),
-        args.output.display()
+        "{}, {}, {} of labels → {}\n{}\n",
+        counted(report.events, "event"),
+        counted(report.senses, "label"),
+        counted(report.lemmas, "group"),
+        args.output.display(),
+        report.columns.told()
     );
-    ctx.print(&json!({"events": events.len(), "senses": senses.len(), "lemmas": lemmas.len()}), &text)?;
+    let json = json!({
+        "events": report.events,
+        "senses": report.senses,
+        "lemmas": report.lemmas,
+        "columns": report.columns,
+        "tidied": report.tidied,
+        "notes": notes,
+    });
+    ctx.print(&json, &with_notes(text, &notes))?;
     Ok(Exit::Success)
+}
+
+/// What is made of the rows as they come.
+struct Work<'a> {
+    args: &'a Args,
+    source: String,
+    class_names: BTreeMap<String, Vec<String>>,
+    labelling: Option<Labelling>,
+    /// The columns can't be told: no row matters.
+    refused: Option<CliError>,
+    spool: Spool<'a>,
+}
+
+impl<'a> Work<'a> {
+    fn new(args: &'a Args) -> CliResult<Self> {
+        let class_names = match parquet_file::is_one(&args.input) {
+            true => parquet_file::class_names(&args.input)?,
+            false => BTreeMap::new(),
+        };
+        let (source, spool) = (args.input.display().to_string(), Spool::new(&args.output));
+        Ok(Self { args, source, class_names, labelling: None, refused: None, spool })
+    }
+
+    fn take(&mut self, row: &Row) {
+        if self.refused.is_some() || self.spool.has_failed() {
+            return;
+        }
+        let labelling = match &mut self.labelling {
+            Some(labelling) => labelling,
+            None => match self.begin(row) {
+                Ok(labelling) => self.labelling.insert(labelling),
+                Err(error) => return self.refused = Some(error),
+            },
+        };
+        if let Some(event) = labelling.event(row) {
+            self.spool.add(|out| {
+                serde_json::to_writer(&mut *out, &event)?;
+                out.write_all(b"\n")
+            });
+        }
+    }
+
+    fn begin(&mut self, first: &Row) -> CliResult<Labelling> {
+        let Args { text, label, id, lemma, document, .. } = self.args;
+        if let Some(what) = own_kind(first).filter(|_| text.is_none() || label.is_none()) {
+            return Err(CliError::new(Exit::Data, format!("{} {what}", self.source)));
+        }
+        let given = LabelColumns {
+            text: text.as_deref(),
+            label: label.as_deref(),
+            id: id.as_deref(),
+            lemma: lemma.as_deref(),
+            document: document.as_deref(),
+        };
+        let labels = Labels::choose(first, &given, std::mem::take(&mut self.class_names)).map_err(|message| {
+            CliError::usage(format!("{}: {message}", self.source)).advise("name the columns with --text and --label")
+        })?;
+        Ok(Labelling::new(labels, &self.source))
+    }
 }

@@ -8,14 +8,10 @@ use crate::replace::Replace;
 use crate::{clock, io, output, scoreboards, table};
 use crucible_core::data::hex;
 use crucible_core::eval::{Checkpoint, SEED, VERSION};
-use crucible_core::retrieval::{Metrics, Source, metrics, read_predictions, read_qrels, scoreboard};
+use crucible_core::retrieval::{Metrics, Qrels, Run, Source, metrics, read_predictions, read_qrels, scoreboard};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::PathBuf;
-
-/// Predictions are held in memory; more than this is refused.
-const MAX_BYTES: usize = 4 << 30;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -67,14 +63,15 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let qrels_path = args.qrels.display().to_string();
     let qrels = read_qrels(file.reader(), &qrels_path)?;
     let predictions_path = args.predictions.display().to_string();
-    let bytes = io::read_bytes(&args.predictions, MAX_BYTES)?;
-    let run = read_predictions(&bytes, &predictions_path, args.subset.as_deref())?;
+    let mut predictions = io::open_hashed(&args.predictions)?;
+    let run = read_predictions(predictions.reader(), &predictions_path, args.subset.as_deref())?;
+    together(&run, &qrels, &predictions_path, &qrels_path)?;
     let source = Source {
         qrels_path: &qrels_path,
         qrels_sha256: &file.sha256()?,
         checkpoint: Checkpoint {
             path: args.model.clone().unwrap_or(predictions_path),
-            hash: hex(&Sha256::digest(&bytes)),
+            hash: hex(&predictions.sha256()?),
         },
         timestamp: clock::now(),
         seed: SEED,
@@ -100,12 +97,54 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         args.output.display(),
         items_path.display()
     );
-    if measured.found < measured.queries {
-        let missing = measured.queries - measured.found;
-        let _ = writeln!(text, "  ! {missing} queries are not in the predictions: they count with 0, and fail");
+    for (count, what) in notes(&measured, &run, &qrels) {
+        let _ = writeln!(text, "  ! {count} {what}");
     }
     ctx.print(&Imported { scoreboard: &board, metrics: &measured }, &text)?;
     Ok(Exit::Success)
+}
+
+/// Refuses two files that have nothing to do with each other.
+fn together(run: &Run, qrels: &Qrels, predictions_path: &str, qrels_path: &str) -> CliResult<()> {
+    if run.queries.keys().any(|query| qrels.queries.contains_key(query)) {
+        return Ok(());
+    }
+    let some = |names: Vec<&String>| {
+        let names: Vec<String> =
+            names.iter().map(|n| n.chars().take(40).filter(|c| !c.is_control()).collect()).collect();
+        names.join(", ")
+    };
+    let message = format!(
+        "{predictions_path} and {qrels_path} share no query: the first has {}, the second {}",
+        some(run.queries.keys().take(3).collect()),
+        some(qrels.queries.keys().take(3).collect())
+    );
+    Err(CliError::new(Exit::Data, message).advise("are both of the same split? Ids of queries are compared as texts"))
+}
+
+/// What is special about the figures, each with a count that is not 0.
+fn notes(measured: &Metrics, run: &Run, qrels: &Qrels) -> Vec<(usize, &'static str)> {
+    let judged = |(query, documents): (&String, &Vec<(String, f64)>)| {
+        qrels.queries.get(query).is_some_and(|judged| documents.iter().any(|(id, _)| judged.contains_key(id)))
+    };
+    let strangers = if run.queries.iter().any(judged) { 0 } else { measured.found };
+    [
+        (measured.queries - measured.found, "queries are not in the predictions: they count with 0, as with trec_eval -c, and fail as items"),
+        (
+            measured.without_relevant,
+            "judged queries have no relevant document: they count with 0, as in trec_eval, and are not among the items",
+        ),
+        (measured.unjudged, "queries of the predictions are not judged: they are left out, as in trec_eval"),
+        (strangers, "queries rank no document that was judged for them: are the ids those of the qrels?"),
+        (
+            measured.equal_in_32_bits,
+            "queries have scores that are equal in 32 bits only: the measures order them by id, as trec_eval 9 does; the \
+             pass rate and the margins take all digits",
+        ),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .collect()
 }
 
 fn said(metrics: &Metrics) -> String {
