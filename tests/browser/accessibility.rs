@@ -29,7 +29,7 @@ fn an_audit_finds_nothing_serious() {
     choose(&browser, "baseline", &[&files.path("baseline.json"), &files.path("baseline_items.jsonl")]);
     choose(&browser, "eval_set", &[&files.path("eval.jsonl")]);
     assert_eq!(evaluate(&browser, "cpu"), "done", "{:?}", failures(&browser));
-    browser.run("document.querySelector('tr[data-index]').click();");
+    browser.run("document.querySelector('.items [data-index]').click();");
     browser.until("texts are shown", "return document.querySelector('.texts section') && true;");
     for scheme in ["light", "dark"] {
         browser.color_scheme(scheme);
@@ -84,10 +84,10 @@ fn the_table_is_sorted_filtered_and_walked_by_keyboard_at_a_hundred_thousand_row
     choose(&browser, "eval_set", &[&files.file("many.jsonl", many(files).as_bytes())]);
     assert_eq!(evaluate(&browser, "cpu"), "done", "{:?}", failures(&browser));
 
-    let rows = "document.querySelectorAll('.items tr[data-index]').length";
+    let rows = "document.querySelectorAll('.items [data-index]').length";
     let few = browser.run(&format!("return {rows};")).as_u64().expect("a number");
     assert!((10..200).contains(&few), "{few} rows are elements");
-    let first = "return document.querySelector('.items tr[data-index]').cells[0].textContent;";
+    let first = "return document.querySelector('.items [data-index]').children[0].textContent;";
     let press = |key: &str| {
         browser.run(&format!(
             "document.querySelector('.items').dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true }}));"

@@ -146,12 +146,6 @@ fn eval_sets(browser: &Browser) {
 
 fn files_in_the_wrong_place(browser: &Browser) {
     let files = Fixture::get();
-    let (model, set, board) =
-        (files.path("baseline.safetensors"), files.path("eval.jsonl"), files.path("baseline.json"));
-    says(refused(browser, "eval_set", &model), "wrong_kind", &["is no eval set", "It is a checkpoint"]);
-    says(refused(browser, "checkpoint", &set), "wrong_kind", &["is no checkpoint", "It is an eval set"]);
-    says(refused(browser, "eval_set", &board), "wrong_kind", &["is no eval set", "It is a scoreboard"]);
-    says(refused(browser, "baseline", &set), "wrong_kind", &["is no baseline", "It is an eval set"]);
     says(
         refused(browser, "eval_set", &files.path("project/data/events.jsonl")),
         "wrong_kind",
@@ -163,8 +157,9 @@ fn files_in_the_wrong_place(browser: &Browser) {
         &["no scoreboard"],
     );
     // Dropped with the mouse: the place says what is expected, and elsewhere the content decides.
+    // The place is a hint alone: it is read as what it is.
     drop_file(browser, "[data-slot=\"checkpoint\"]", "e.jsonl", "{\"bundle_id\":\"1\",\"anchor\":{}}\n");
-    says(only(browser, "dropped on the checkpoint"), "wrong_kind", &["is no checkpoint"]);
+    says(only(browser, "dropped on the checkpoint"), "faults", &["line 1"]);
     drop_file(browser, "h1", "e.jsonl", "{\"bundle_id\":\"1\",\"anchor\":{}}\n");
     says(only(browser, "dropped on the page"), "faults", &["line 1"]);
     drop_file(browser, "h1", "notes.txt", "hello");

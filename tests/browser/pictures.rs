@@ -25,7 +25,7 @@ fn pictures() {
     picture("page-results", (1000, 820), "light", ".result");
     picture("page-results-dark", (1000, 820), "dark", ".result");
     picture("page-narrow", (360, 1100), "light", ".result");
-    browser.run("document.querySelectorAll('tr[data-index]')[2].click();");
+    browser.run("document.querySelectorAll('.items [data-index]')[2].click();");
     browser.until("texts are shown", "return document.querySelector('.texts section') && true;");
     picture("page-items", (1000, 640), "light", ".part:last-child");
     choose(&browser, "eval_set", &[&files.file("notes.jsonl", b"{\"bundle_id\": \"b1\", \"anchor\": {}}\nnot JSON\n")]);

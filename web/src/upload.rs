@@ -1,9 +1,9 @@
-//! What a file is, by its content, and whether it belongs where it was dropped.
+//! What a file is, by its content, and whether the page can use it.
 
 use crate::failure::Failure;
 use serde_json::Value;
 
-/// Where a file was dropped.
+/// Where a file was dropped: what its visitor takes it for. A file of another kind is taken all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// Anywhere on the page: its content says where it belongs.
@@ -79,13 +79,8 @@ impl Kind {
         }
     }
 
-    fn belongs(self, slot: Slot) -> bool {
-        match self {
-            Self::Checkpoint => matches!(slot, Slot::Any | Slot::Checkpoint),
-            Self::Bundles => matches!(slot, Slot::Any | Slot::EvalSet),
-            Self::Scoreboard | Self::Items => matches!(slot, Slot::Any | Slot::Baseline),
-            _ => false,
-        }
+    fn is_usable(self) -> bool {
+        matches!(self, Self::Checkpoint | Self::Bundles | Self::Scoreboard | Self::Items)
     }
 }
 
@@ -162,23 +157,20 @@ fn is_text(head: &[u8]) -> bool {
     head.iter().take(512).all(|byte| *byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r'))
 }
 
-/// Refuses a file that does not belong where it was dropped.
+/// Refuses a file of a kind that the page can't use.
 ///
 /// # Errors
-/// It does not.
-pub fn check_slot(name: &str, kind: Kind, slot: Slot) -> Result<(), Failure> {
-    if kind.belongs(slot) {
+/// It can't.
+pub fn check_kind(name: &str, kind: Kind, slot: Slot) -> Result<(), Failure> {
+    if kind.is_usable() {
         return Ok(());
     }
     let what = format!("It is {}; expected here: {}.", kind.is(), slot.wants());
     let advice = match kind {
-        Kind::Checkpoint => "Put it where it says Checkpoint.",
-        Kind::Bundles => "Put it where it says Eval sets.",
-        Kind::Scoreboard | Kind::Items => "Put it where it says Baseline.",
         Kind::Events => "An eval set holds bundles: `crucible bundle --events FILE` makes them of events.",
         Kind::OtherModel => "What is read here is what `crucible train` writes: checkpoint_final.safetensors.",
         Kind::WebPage => "Were the link and the download right? Often a sign-in page is saved in place of the file.",
-        Kind::OtherJson | Kind::Text | Kind::Unknown => "Check that this is the file you meant.",
+        _ => "Check that this is the file you meant.",
     };
     let title = match slot {
         Slot::Any => format!("{name} can't be used here"),
@@ -219,17 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_wrong_place_is_told_its_place() {
-        let failure = check_slot("e.jsonl", Kind::Bundles, Slot::Checkpoint).expect_err("an eval set");
-        assert!(failure.title.contains("no checkpoint") && failure.what.contains("an eval set"), "{failure:?}");
-        let failure = check_slot("m", Kind::Checkpoint, Slot::EvalSet).expect_err("a checkpoint");
-        assert!(failure.title.contains("no eval set") && failure.advice.contains("Checkpoint"), "{failure:?}");
-        for kind in [Kind::Checkpoint, Kind::Bundles, Kind::Scoreboard, Kind::Items] {
-            assert_eq!(check_slot("x", kind, Slot::Any), Ok(()));
-        }
-        for kind in [Kind::Events, Kind::OtherModel, Kind::WebPage, Kind::OtherJson, Kind::Text, Kind::Unknown] {
-            for slot in [Slot::Any, Slot::Checkpoint, Slot::EvalSet, Slot::Baseline] {
-                assert!(check_slot("x", kind, slot).is_err(), "{kind:?} in {slot:?}");
+    fn the_place_is_a_hint_and_the_kind_decides() {
+        let failure = check_kind("e.jsonl", Kind::Events, Slot::EvalSet).expect_err("events");
+        assert!(failure.title.contains("no eval set") && failure.what.contains("a file of events"), "{failure:?}");
+        for slot in [Slot::Any, Slot::Checkpoint, Slot::EvalSet, Slot::Baseline] {
+            for kind in [Kind::Checkpoint, Kind::Bundles, Kind::Scoreboard, Kind::Items] {
+                assert_eq!(check_kind("x", kind, slot), Ok(()));
+            }
+            for kind in [Kind::Events, Kind::OtherModel, Kind::WebPage, Kind::OtherJson, Kind::Text, Kind::Unknown] {
+                assert!(check_kind("x", kind, slot).is_err(), "{kind:?} in {slot:?}");
             }
         }
     }
