@@ -2,7 +2,7 @@
 
 use crate::driver::Browser;
 use crate::fixture::Fixture;
-use crate::page::{choose, evaluate, failures, open};
+use crate::page::{choose, evaluate, failures, open, self_check};
 use crate::programs;
 use crate::serve::Server;
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ fn an_audit_finds_nothing_serious() {
     let browser = open(&programs, &server.url);
     browser.run(&axe);
     audit(&browser, "empty");
+    self_check(&browser);
+    audit(&browser, "compared");
     choose(&browser, "checkpoint", &[&files.path("candidate.safetensors")]);
     choose(&browser, "baseline", &[&files.path("baseline.json"), &files.path("baseline_items.jsonl")]);
     choose(&browser, "eval_set", &[&files.path("eval.jsonl")]);

@@ -2,7 +2,7 @@
 
 use crate::driver::Browser;
 use crate::fixture::Fixture;
-use crate::page::{choose, drop_file, evaluate, failures, open, self_check};
+use crate::page::{choose, drop_file, evaluate, failures, open, ready};
 use crate::programs;
 use crate::serve::Server;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn a_worker_that_stops_is_replaced() {
          if (this.name === 'trap.jsonl') throw new WebAssembly.RuntimeError('unreachable'); return read.call(this); };",
     );
     browser.open(&server.url);
-    self_check(&browser);
+    ready(&browser);
     choose(&browser, "checkpoint", &[&files.path("candidate.safetensors")]);
     says(
         refused(&browser, "eval_set", &files.file("trap.jsonl", b"{}")),

@@ -2,7 +2,7 @@
 
 use crate::driver::Browser;
 use crate::fixture::Fixture;
-use crate::page::{choose, drop_paths, evaluate, failures, loaded, notes, open, read};
+use crate::page::{choose, drop_paths, evaluate, failures, loaded, notes, open, read, ready};
 use crate::programs;
 use crate::serve::Server;
 use serde_json::json;
@@ -78,8 +78,7 @@ fn reading_is_cancelled_whatever_the_worker_does() {
          const end = Date.now() + (this.name === 'slow.jsonl' ? 60000 : 0); while (Date.now() < end); return read.call(this); };",
     );
     browser.open(&server.url);
-    // Files don't wait for the self-check.
-    browser.until("the page takes files", "return document.getElementById('version').textContent || null;");
+    ready(&browser);
     choose(&browser, "checkpoint", &[&files.path("headless.safetensors")]);
     choose(&browser, "eval_set", &[&files.path("eval.jsonl")]);
     browser.choose_files("#eval_set", &[&files.file("slow.jsonl", b"{}")]);

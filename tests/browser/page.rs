@@ -5,12 +5,17 @@ use crate::fixture::Fixture;
 use serde_json::Value;
 use std::path::Path;
 
-/// A browser with the page in it, ready for files.
+/// A browser with the page in it, ready for files; its self-check may still run.
 pub(crate) fn open(programs: &Programs, url: &str) -> Browser {
     let browser = Browser::start(programs);
     browser.open(url);
-    self_check(&browser);
+    ready(&browser);
     browser
+}
+
+/// Waits until the page takes files.
+pub(crate) fn ready(browser: &Browser) {
+    browser.until("the page takes files", "return document.getElementById('version').textContent || null;");
 }
 
 /// State and text of the self-check, once it is done.

@@ -2,7 +2,7 @@
 
 use crate::driver::Browser;
 use crate::fixture::Fixture;
-use crate::page::{choose, evaluate, failures, open};
+use crate::page::{choose, evaluate, failures, open, self_check};
 use crate::programs;
 use crate::serve::Server;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ fn pictures() {
     std::fs::create_dir_all(&folder).expect("the folder can be made");
     let (server, files) = (Server::start(), Fixture::get());
     let browser = open(&programs, &server.url);
+    self_check(&browser);
     let picture = |name: &str, (width, height): (u32, u32), scheme: &str, top: &str| {
         browser.size(width, height);
         browser.color_scheme(scheme);

@@ -136,7 +136,9 @@ fn what_is_equal_or_empty_is_said(browser: &Browser, page: &Path) {
         let runs = report["runs"].as_array_mut().expect("runs");
         for i in 0..2 {
             runs[2 + i]["boards"] = runs[i]["boards"].clone();
-            runs[i]["exposures"]["expected"]["pools"][1]["size"] = json!(0);
+            for run in [i, 2 + i] {
+                runs[run]["exposures"]["expected"]["pools"][1]["size"] = json!(0);
+            }
         }
         // What rounds to zero has no sign.
         let change =
@@ -149,6 +151,7 @@ fn what_is_equal_or_empty_is_said(browser: &Browser, page: &Path) {
     browser.until("the chart is drawn", "return document.querySelector('.chart .label') ? true : null;");
     let said = text(browser, "#view");
     assert!(said.contains("many and few are equal on both axes, run by run"), "{said}");
+    assert!(said.contains("A share of an empty pool changes nothing."), "{said}");
     assert_eq!(
         text(browser, ".table tbody tr:nth-child(2) td:nth-child(3)").split_whitespace().collect::<Vec<_>>().join(" "),
         "0.0 [0.0, 0.0]"

@@ -167,7 +167,7 @@ function guardrailSection() {
   })));
   if (report.not_run.length) section.append(el("details", {}, el("summary", {}, `${plural(report.not_run.length, "guardrail")} had nothing to look at`), el("ul", { class: "tight" }, report.not_run.map((line) => el("li", {}, line)))));
   section.append(plainTable("All findings", [
-    { name: "Guardrail", value: (r) => `${r.finding.id} ${r.finding.name}` }, { name: "Level", value: (r) => r.finding.level }, { name: "Where", value: (r) => r.place || "–" }, { name: "Finding", value: (r) => plainly(r.finding.message) }, { name: "Advice", value: (r) => r.finding.advice || null },
+    { name: "Guardrail", value: (r) => `${r.finding.id} ${r.finding.name}` }, { name: "Level", value: (r) => r.finding.level }, { name: "Where", class: "code", value: (r) => r.place || "–" }, { name: "Finding", value: (r) => plainly(r.finding.message) }, { name: "Advice", value: (r) => r.finding.advice || null },
   ], report.findings, { file: "guardrails" }));
   const table = section.lastChild;
   const fold = el("details", { class: "screen" }, el("summary", {}, "All findings as a table, with downloads"));

@@ -46,8 +46,18 @@ function equalConditions(measures) {
   });
   return [...groups.values()].filter((group) => group.length > 1);
 }
-const equalWords = (groups, where) => groups.map((group) => el("p", { class: "note" },
-  `${listed(group.map((c) => report.conditions[c].name))} are equal ${where}, run by run: one mark stands for ${group.length === 2 ? "both" : "all"}, and P(on frontier) is one number that they share.`));
+const equalWords = (groups, where) => groups.map((group) => {
+  // Conditions that differ in the share of an empty pool alone are the same training.
+  const vacant = poolsWithout(group);
+  return el("p", { class: "note" },
+    `${listed(group.map((c) => report.conditions[c].name))} are equal ${where}, run by run: one mark stands for ${group.length === 2 ? "both" : "all"}, and P(on frontier) is one number that they share.`,
+    vacant.length ? ` Without a bundle in them: ${vacant.length > 1 ? "pools" : "pool"} ${listed(vacant)}. A share of an empty pool changes nothing.` : null);
+});
+// Pools that are empty in all of these conditions, as far as that is known.
+function poolsWithout(conditions) {
+  const pools = conditions.map((c) => runsOf(c).find(({ run }) => run.exposures)?.run.exposures.expected.pools ?? []);
+  return pools[0].filter(({ pool, size }) => size === 0 && pools.every((of) => of.some((p) => p.pool === pool && p.size === 0))).map(({ pool }) => pool);
+}
 
 // A term with what it means, for whoever stops at it.
 const term = (word, meaning) => el("abbr", { title: meaning, tabindex: 0 }, word);
