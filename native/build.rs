@@ -39,7 +39,8 @@ fn page() -> Result<(), String> {
     if !web.join("Cargo.toml").is_file() {
         return Err("its sources, the folder web/, are not beside this crate".to_owned());
     }
-    for path in ["web/src", "web/static", "web/worker", "web/Cargo.toml", "core/src", "core/Cargo.toml", "shaders"] {
+    let sources = ["web/src", "web/static", "web/shared", "web/vendor", "web/worker", "web/Cargo.toml"];
+    for path in sources.into_iter().chain(["core/src", "core/Cargo.toml", "shaders"]) {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
     for path in ["Cargo.toml", "Cargo.lock"] {
@@ -58,7 +59,7 @@ fn page() -> Result<(), String> {
         })
         .map_err(|e| format!("the module's JavaScript side was not made: {e:#}"))?;
     engine(&bound, &web.join("worker"), &out.join("engine.js")).map_err(|e| format!("engine.js was not made: {e}"))?;
-    assets(&web.join("static"), &out).map_err(|e| format!("the page's files were not gathered: {e}"))
+    assets(&web, &out).map_err(|e| format!("the page's files were not gathered: {e}"))
 }
 
 fn variable(name: &str) -> Result<OsString, String> {
@@ -178,15 +179,17 @@ fn engine(bound: &Path, worker: &Path, to: &Path) -> Result<(), Box<dyn std::err
     Ok(())
 }
 
-/// Copies the page's files and lists them, as Rust.
-fn assets(folder: &Path, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let name = entry?.file_name().into_string().map_err(|name| format!("{name:?} is no UTF-8"))?;
-        std::fs::copy(folder.join(&name), out.join(&name))?;
-        names.push(name);
+/// Copies the page's files into one folder and lists them, as Rust.
+fn assets(web: &Path, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut names = vec!["engine.js".to_owned(), "d3.min.js".to_owned()];
+    std::fs::copy(web.join("vendor/d3.min.js"), out.join("d3.min.js"))?;
+    for folder in [web.join("static"), web.join("shared")] {
+        for entry in std::fs::read_dir(&folder)? {
+            let name = entry?.file_name().into_string().map_err(|name| format!("{name:?} is no UTF-8"))?;
+            std::fs::copy(folder.join(&name), out.join(&name))?;
+            names.push(name);
+        }
     }
-    names.push("engine.js".to_owned());
     names.sort();
     let line = |name: &String| format!("    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}\"))),\n");
     let list = format!("&[\n{}]\n", names.iter().map(line).collect::<String>());

@@ -2,7 +2,7 @@
 
 use crate::driver::Browser;
 use crate::fixture::Fixture;
-use crate::page::{choose, evaluate, failures, open};
+use crate::page::{choose, evaluate, failures, open, self_check};
 use crate::programs;
 use crate::serve::Server;
 use serde_json::{Value, json};
@@ -25,11 +25,13 @@ fn an_audit_finds_nothing_serious() {
     let browser = open(&programs, &server.url);
     browser.run(&axe);
     audit(&browser, "empty");
+    self_check(&browser);
+    audit(&browser, "compared");
     choose(&browser, "checkpoint", &[&files.path("candidate.safetensors")]);
     choose(&browser, "baseline", &[&files.path("baseline.json"), &files.path("baseline_items.jsonl")]);
     choose(&browser, "eval_set", &[&files.path("eval.jsonl")]);
     assert_eq!(evaluate(&browser, "cpu"), "done", "{:?}", failures(&browser));
-    browser.run("document.querySelector('tr[data-index]').click();");
+    browser.run("document.querySelector('.items [data-index]').click();");
     browser.until("texts are shown", "return document.querySelector('.texts section') && true;");
     for scheme in ["light", "dark"] {
         browser.color_scheme(scheme);
@@ -84,10 +86,10 @@ fn the_table_is_sorted_filtered_and_walked_by_keyboard_at_a_hundred_thousand_row
     choose(&browser, "eval_set", &[&files.file("many.jsonl", many(files).as_bytes())]);
     assert_eq!(evaluate(&browser, "cpu"), "done", "{:?}", failures(&browser));
 
-    let rows = "document.querySelectorAll('.items tr[data-index]').length";
+    let rows = "document.querySelectorAll('.items [data-index]').length";
     let few = browser.run(&format!("return {rows};")).as_u64().expect("a number");
     assert!((10..200).contains(&few), "{few} rows are elements");
-    let first = "return document.querySelector('.items tr[data-index]').cells[0].textContent;";
+    let first = "return document.querySelector('.items [data-index]').children[0].textContent;";
     let press = |key: &str| {
         browser.run(&format!(
             "document.querySelector('.items').dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true }}));"

@@ -2,7 +2,7 @@
 
 use crate::driver::Browser;
 use crate::fixture::Fixture;
-use crate::page::{choose, drop_file, evaluate, failures, open, self_check};
+use crate::page::{choose, drop_file, evaluate, failures, open, ready};
 use crate::programs;
 use crate::serve::Server;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn a_worker_that_stops_is_replaced() {
          if (this.name === 'trap.jsonl') throw new WebAssembly.RuntimeError('unreachable'); return read.call(this); };",
     );
     browser.open(&server.url);
-    self_check(&browser);
+    ready(&browser);
     choose(&browser, "checkpoint", &[&files.path("candidate.safetensors")]);
     says(
         refused(&browser, "eval_set", &files.file("trap.jsonl", b"{}")),
@@ -146,12 +146,6 @@ fn eval_sets(browser: &Browser) {
 
 fn files_in_the_wrong_place(browser: &Browser) {
     let files = Fixture::get();
-    let (model, set, board) =
-        (files.path("baseline.safetensors"), files.path("eval.jsonl"), files.path("baseline.json"));
-    says(refused(browser, "eval_set", &model), "wrong_kind", &["is no eval set", "It is a checkpoint"]);
-    says(refused(browser, "checkpoint", &set), "wrong_kind", &["is no checkpoint", "It is an eval set"]);
-    says(refused(browser, "eval_set", &board), "wrong_kind", &["is no eval set", "It is a scoreboard"]);
-    says(refused(browser, "baseline", &set), "wrong_kind", &["is no baseline", "It is an eval set"]);
     says(
         refused(browser, "eval_set", &files.path("project/data/events.jsonl")),
         "wrong_kind",
@@ -163,8 +157,9 @@ fn files_in_the_wrong_place(browser: &Browser) {
         &["no scoreboard"],
     );
     // Dropped with the mouse: the place says what is expected, and elsewhere the content decides.
+    // The place is a hint alone: it is read as what it is.
     drop_file(browser, "[data-slot=\"checkpoint\"]", "e.jsonl", "{\"bundle_id\":\"1\",\"anchor\":{}}\n");
-    says(only(browser, "dropped on the checkpoint"), "wrong_kind", &["is no checkpoint"]);
+    says(only(browser, "dropped on the checkpoint"), "faults", &["line 1"]);
     drop_file(browser, "h1", "e.jsonl", "{\"bundle_id\":\"1\",\"anchor\":{}}\n");
     says(only(browser, "dropped on the page"), "faults", &["line 1"]);
     drop_file(browser, "h1", "notes.txt", "hello");

@@ -130,6 +130,23 @@ impl Browser {
         self.command(&format!("element/{id}/value"), &json!({"text": paths.join("\n")}));
     }
 
+    /// Drops files and folders from the disk at the middle of `selector`, as a mouse does.
+    pub(crate) fn drop_paths(&self, selector: &str, paths: &[&Path]) {
+        let place = self.run(&format!(
+            "const e = document.querySelector({}); e.scrollIntoView({{ block: 'center', behavior: 'instant' }}); \
+             const box = e.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2];",
+            json!(selector)
+        ));
+        let files: Vec<&str> = paths.iter().map(|path| path.to_str().expect("a path in UTF-8")).collect();
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            let data = json!({"items": [], "files": files, "dragOperationsMask": 1});
+            self.devtools(
+                "Input.dispatchDragEvent",
+                &json!({"type": kind, "x": place[0], "y": place[1], "data": data}),
+            );
+        }
+    }
+
     /// Runs `script` in every page that is opened from now on, before the page's own.
     pub(crate) fn before_each_page(&self, script: &str) {
         self.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
@@ -161,6 +178,11 @@ impl Browser {
     pub(crate) fn size(&self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// `print`, or nothing for the screen.
+    pub(crate) fn media(&self, media: &str) {
+        self.devtools("Emulation.setEmulatedMedia", &json!({ "media": media }));
     }
 
     /// `light` or `dark`.

@@ -9,11 +9,13 @@
 mod accessibility;
 mod broken;
 mod driver;
+mod files;
 mod fixture;
 mod page;
 mod pictures;
 mod privacy;
 mod report;
+mod report_layout;
 mod same;
 mod serve;
 

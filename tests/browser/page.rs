@@ -5,12 +5,17 @@ use crate::fixture::Fixture;
 use serde_json::Value;
 use std::path::Path;
 
-/// A browser with the page in it, ready for files.
+/// A browser with the page in it, ready for files; its self-check may still run.
 pub(crate) fn open(programs: &Programs, url: &str) -> Browser {
     let browser = Browser::start(programs);
     browser.open(url);
-    self_check(&browser);
+    ready(&browser);
     browser
+}
+
+/// Waits until the page takes files.
+pub(crate) fn ready(browser: &Browser) {
+    browser.until("the page takes files", "return document.getElementById('version').textContent || null;");
 }
 
 /// State and text of the self-check, once it is done.
@@ -26,9 +31,32 @@ pub(crate) fn self_check(browser: &Browser) -> (String, String) {
 pub(crate) fn choose(browser: &Browser, slot: &str, files: &[&Path]) {
     browser.run("document.getElementById('ready').dataset.state = 'asked';");
     browser.choose_files(&format!("#{slot}"), files);
+    read(browser);
+}
+
+/// Waits until files that were dropped or chosen are read; the state that the page is in then.
+pub(crate) fn read(browser: &Browser) -> String {
     let read = "const s = document.getElementById('ready').dataset.state; \
                 return ['asked', 'reading'].includes(s) ? null : s;";
-    browser.until("the files are read", read);
+    browser.until("the files are read", read).as_str().unwrap_or_default().to_owned()
+}
+
+/// Drops files and folders onto the middle of `selector`, and waits until they were read.
+pub(crate) fn drop_paths(browser: &Browser, selector: &str, paths: &[&Path]) {
+    browser.run("document.getElementById('ready').dataset.state = 'asked';");
+    browser.drop_paths(selector, paths);
+    read(browser);
+}
+
+/// Names of the files that the page has, in the order of its places.
+pub(crate) fn loaded(browser: &Browser) -> Vec<String> {
+    let names = browser.run("return [...document.querySelectorAll('.loaded strong')].map((e) => e.textContent);");
+    names.as_array().expect("a list").iter().map(|n| n.as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// What the page says of files that were taken.
+pub(crate) fn notes(browser: &Browser) -> String {
+    browser.run("return document.getElementById('notes').innerText;").as_str().unwrap_or_default().to_owned()
 }
 
 /// Drops a file onto the middle of `selector`, as a mouse would.
@@ -40,9 +68,7 @@ pub(crate) fn drop_file(browser: &Browser, selector: &str, name: &str, text: &st
          document.querySelector({selector}).dispatchEvent(new DragEvent('drop', \
          {{ bubbles: true, cancelable: true, dataTransfer: data }}));"
     ));
-    let read = "const s = document.getElementById('ready').dataset.state; \
-                return ['asked', 'reading'].includes(s) ? null : s;";
-    browser.until("the file is read", read);
+    read(browser);
 }
 
 /// Evaluates on `device` (`gpu` or `cpu`), and waits for the result; how it ended.

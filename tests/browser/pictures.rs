@@ -2,7 +2,7 @@
 
 use crate::driver::Browser;
 use crate::fixture::Fixture;
-use crate::page::{choose, evaluate, failures, open};
+use crate::page::{choose, evaluate, failures, open, self_check};
 use crate::programs;
 use crate::serve::Server;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ fn pictures() {
     std::fs::create_dir_all(&folder).expect("the folder can be made");
     let (server, files) = (Server::start(), Fixture::get());
     let browser = open(&programs, &server.url);
+    self_check(&browser);
     let picture = |name: &str, (width, height): (u32, u32), scheme: &str, top: &str| {
         browser.size(width, height);
         browser.color_scheme(scheme);
@@ -25,7 +26,7 @@ fn pictures() {
     picture("page-results", (1000, 820), "light", ".result");
     picture("page-results-dark", (1000, 820), "dark", ".result");
     picture("page-narrow", (360, 1100), "light", ".result");
-    browser.run("document.querySelectorAll('tr[data-index]')[2].click();");
+    browser.run("document.querySelectorAll('.items [data-index]')[2].click();");
     browser.until("texts are shown", "return document.querySelector('.texts section') && true;");
     picture("page-items", (1000, 640), "light", ".part:last-child");
     choose(&browser, "eval_set", &[&files.file("notes.jsonl", b"{\"bundle_id\": \"b1\", \"anchor\": {}}\nnot JSON\n")]);

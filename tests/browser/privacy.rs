@@ -108,7 +108,7 @@ fn texts_stay_texts() {
     // The bundle's own row, and its texts.
     browser.run(&format!(
         "const field = document.querySelector('input[type=\"search\"]'); field.value = {}; \
-         field.dispatchEvent(new Event('input')); document.querySelector('tr[data-index]').click();",
+         field.dispatchEvent(new Event('input')); document.querySelector('.items [data-index]').click();",
         json!(HOSTILE)
     ));
     let texts =

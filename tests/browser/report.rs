@@ -61,7 +61,7 @@ pub(crate) fn made(name: &str) -> PathBuf {
     folder.join("report.html")
 }
 
-fn open(browser: &Browser, page: &Path, fragment: &str) {
+pub(crate) fn open(browser: &Browser, page: &Path, fragment: &str) {
     // Another document first: a fragment alone would not load the page anew.
     browser.open("about:blank");
     browser.open(&format!("file://{}{fragment}", page.display()));
@@ -70,7 +70,7 @@ fn open(browser: &Browser, page: &Path, fragment: &str) {
 }
 
 /// A selector's text, once it is there.
-fn text(browser: &Browser, selector: &str) -> String {
+pub(crate) fn text(browser: &Browser, selector: &str) -> String {
     let selector = Value::from(selector);
     let found = browser.until("it is there", &format!("return document.querySelector({selector})?.innerText || null;"));
     found.as_str().expect("a text").to_owned()
@@ -84,18 +84,22 @@ fn click(browser: &Browser, selector: &str) {
     ));
 }
 
-#[test]
+/// A browser for a report: it needs no page of the program's own.
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn a_report_opens_from_disk_and_is_explored() {
-    let programs = match Programs::find() {
-        Ok(found) => found,
+pub(crate) fn programs_for_reports() -> Option<Programs> {
+    match Programs::find() {
+        Ok(found) => Some(found),
         Err(missing) => {
-            let required = std::env::var("CRUCIBLE_REQUIRE_BROWSER").is_ok_and(|value| value == "1");
-            assert!(!required, "CRUCIBLE_REQUIRE_BROWSER is set, and {missing}");
+            assert!(!crate::is_required(), "CRUCIBLE_REQUIRE_BROWSER is set, and {missing}");
             println!("skipped: {missing}");
-            return;
+            None
         }
-    };
+    }
+}
+
+#[test]
+fn a_report_opens_from_disk_and_is_explored() {
+    let Some(programs) = programs_for_reports() else { return };
     let page = made("report");
     let browser = Browser::start(&programs);
     browser.offline();
@@ -111,7 +115,7 @@ fn a_report_opens_from_disk_and_is_explored() {
 }
 
 /// The report with other data, beside it.
-fn altered(page: &Path, alter: impl FnOnce(&mut Value)) -> PathBuf {
+pub(crate) fn altered(page: &Path, alter: impl FnOnce(&mut Value)) -> PathBuf {
     const MARK: &str = "id=\"report-data\">";
     let text = std::fs::read_to_string(page).expect("reads");
     let (before, rest) = text.split_once(MARK).expect("the data");
@@ -235,7 +239,7 @@ fn a_checkpoint_is_placed_on_the_chart(browser: &Browser, page: &Path) {
     let new = rate("organic", &|b| b["overall"]["pass_rate"].clone());
     browser.run(&format!(
         "const bytes = Uint8Array.from(atob('{encoded}'), (c) => c.charCodeAt(0)); const data = new DataTransfer(); \
-         data.items.add(new File([bytes], 'mine.safetensors')); document.querySelector('.dropzone').dispatchEvent(\
+         data.items.add(new File([bytes], 'mine.safetensors')); document.querySelector('svg.chart').dispatchEvent(\
          new DragEvent('drop', {{ bubbles: true, cancelable: true, dataTransfer: data }}));"
     ));
     let ended = "const s = document.getElementById('drop-status'); \
@@ -249,7 +253,7 @@ fn a_checkpoint_is_placed_on_the_chart(browser: &Browser, page: &Path) {
     // What is no checkpoint is said, and leaves the page as it was.
     browser.run(
         "const data = new DataTransfer(); data.items.add(new File(['<html></html>'], 'page.html')); \
-         document.querySelector('.dropzone').dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }));",
+         document.querySelector('h1').dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }));",
     );
     browser.until("the refusal is shown", "return document.querySelector('#drop-status.bad') ? true : null;");
     assert_eq!(browser.run("return document.querySelectorAll('.own').length;"), json!(1));

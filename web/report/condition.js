@@ -5,6 +5,7 @@ const PANELS = { margins: "Margins", worst: "Worst bundles", bundles: "All bundl
 function conditionPanel(c) {
   const condition = report.conditions[c];
   const panel = PANELS[state.panel] ? state.panel : "margins";
+  if (paper.on) return el("section", { class: "wide", id: "condition" }, el("h2", {}, named(c)), el("div", { class: "stack" }, panelsOnPaper(c)));
   const tabs = el("div", { role: "tablist", class: "subtabs", "aria-label": `Details of ${condition.name}` },
     Object.entries(PANELS).map(([key, label]) => el("button", { type: "button", role: "tab", id: `sub-${key}`, "aria-selected": String(key === panel), "aria-controls": "panel", tabindex: key === panel ? 0 : -1, onclick: () => go({ panel: key, item: "", status: "" }) }, label)));
   arrows(tabs);
@@ -20,6 +21,9 @@ function conditionPanel(c) {
     el("h2", {}, named(c), c === report.baseline ? el("span", { class: "quiet" }, " (the baseline)") : null),
     tabs, el("div", { id: "panel", role: "tabpanel", "aria-labelledby": `sub-${panel}`, class: "stack" }, made));
 }
+
+// On paper there are no tabs: all panels stand below each other; all bundles are a part of their own.
+const panelsOnPaper = (c) => [...(withItems().length ? marginCharts(c, report.baseline) : []), ...worst(c), ...flipsPanel(c), runsTable(c), settingsTable(c)];
 
 // Left and right walk through tabs.
 function arrows(tabs) {
@@ -46,7 +50,7 @@ function worst(c) {
     const tiers = column(of.tier);
     const hardest = of.truth === "frozen" && tiers.includes(3);
     const order = Array.from(of.ids.keys()).filter((i) => !hardest || tiers[i] === 3).sort((a, b) => result.mean[a] - result.mean[b]).slice(0, WORST);
-    return el("div", {}, el("h3", {}, `${evalWords(e)}: the ${order.length} worst${hardest ? " of tier 3" : ""}`),
+    return el("div", {}, el("h3", {}, `${sentence(evalWords(e))}: the ${order.length} worst${hardest ? ` of ${TIER_WORDS.tier3_adversarial}` : ""}`),
       el("ol", { class: "worst" }, order.map((i) => {
         const said = textsOf(e, i);
         const winner = said?.negatives.find((n) => n.id === winnerOf(result.boards[0], i));
@@ -61,8 +65,6 @@ function worst(c) {
   return made.length ? made : [noItems()];
 }
 
-const plainly = (text) => Object.entries(TIER_WORDS).reduce((t, [name, words]) => t.replace(name, words), text).replace("all items", "all bundles");
-
 function flipsPanel(c) {
   if (c === report.baseline || report.baseline === null) return [el("p", { class: "empty" }, report.baseline === null ? "There is nothing to compare with: give --baseline a condition or a scoreboard." : "This is the baseline; flips are counted against it. Choose another condition.")];
   const base = report.conditions[report.baseline].name;
@@ -75,7 +77,7 @@ function flipsPanel(c) {
       { name: "Lost", number: true, title: "share of bundles that pass under the baseline and fail here, mean over seeds", value: (r) => r.flips.rates.negative, show: (r) => percent(r.flips.rates.negative) },
       { name: "Gained", number: true, value: (r) => r.flips.rates.positive, show: (r) => percent(r.flips.rates.positive) },
       { name: "Noise of seeds", number: true, title: MEANINGS.floor, value: (r) => r.flips.floor, show: (r) => percent(r.flips.floor) },
-      { name: "Lost beyond noise", number: true, value: (r) => r.flips.excess, show: (r) => (r.flips.excess === null ? "–" : `${signed(100 * r.flips.excess, 1)} points`) },
+      { name: "Lost beyond noise", number: true, value: (r) => r.flips.excess, show: (r) => (r.flips.excess === null ? "–" : `${points(r.flips.excess)} points`) },
       { name: "Persistent", number: true, title: MEANINGS.persistent, value: (r) => r.flips.persistent },
     ], rows, { file: `flips_${report.conditions[c].name}`, note: `Lost and gained are shares of all bundles, seed by seed against ${base}. Below 0 beyond noise: no more is lost than another seed would lose.` }));
     for (const { truth, flips } of rows) if (flips.persistent_ids.length) made.push(persistentList(c, truth, flips));
@@ -102,22 +104,22 @@ function changesTable(c) {
     { name: "Run", value: (r) => runName(r.run) },
     { name: "Eval", value: (r) => report.evals[r.board.eval].name },
     { name: "Bundles", value: (r) => subsetKey(r.of.subset), show: (r) => subsetWords(r.of.subset) },
-    { name: "Change", number: true, value: (r) => r.of.change.change, show: (r) => `${signed(100 * r.of.change.change, 1)} points [${fixed(100 * r.of.change.bounds.low, 1)}, ${fixed(100 * r.of.change.bounds.high, 1)}]`,
+    { name: "Change, points", number: true, value: (r) => r.of.change.change, show: (r) => withInterval(points(r.of.change.change), between(r.of.change.bounds, 1, 100)),
       parts: [{ name: "change", value: (r) => r.of.change.change }, { name: "low", value: (r) => r.of.change.bounds.low }, { name: "high", value: (r) => r.of.change.bounds.high }] },
     { name: "Lost", number: true, value: (r) => r.of.change.lost }, { name: "Gained", number: true, value: (r) => r.of.change.gained },
     { name: "p (McNemar)", number: true, value: (r) => r.of.change.p_mcnemar, show: (r) => shownP(r.of.change.p_mcnemar) },
     { name: "Verdict", value: (r) => r.of.change.verdict, show: (r) => el("span", { class: `verdict ${r.of.change.verdict.toLowerCase()}` }, r.of.change.verdict) },
-  ], rows, { file: `changes_${report.conditions[c].name}`, note: "Bounds are one-sided, each at 95 %. PASS: what was lost is less than 2 points, beyond chance. INCONCLUSIVE: too few bundles to tell." });
+  ], rows, { file: `changes_${report.conditions[c].name}`, note: "Brackets are one-sided 95 % bounds. PASS: what was lost is less than 2 points, beyond chance. INCONCLUSIVE: these bundles do not decide it." });
 }
 
 function runsTable(c) {
   const wanted = [headline("frozen"), headline("organic")].filter((m) => m >= 0);
   return plainTable("Runs", [
     { name: "Run", value: (r) => runName(r.run) },
-    ...wanted.map((m) => ({ name: axisWords(m), number: true, value: (r) => valueOf(boardOn(r.run, report.measures[m].eval), m)?.value ?? null, show: (r) => { const v = valueOf(boardOn(r.run, report.measures[m].eval), m); return v ? `${shown(m, v.value)} ${shownInterval(m, v.interval)}` : "–"; } })),
+    ...wanted.map((m) => ({ name: axisWords(m), number: true, value: (r) => valueOf(boardOn(r.run, report.measures[m].eval), m)?.value ?? null, show: (r) => cellOf(m, valueOf(boardOn(r.run, report.measures[m].eval), m), "value") })),
     { name: "Checkpoint", value: (r) => r.run.boards[0]?.scoreboard.checkpoint.hash.slice(0, 12) ?? null, class: "code" },
     { name: "Device", value: (r) => r.run.boards[0]?.scoreboard.device ?? null },
-    { name: "Suspicions", value: (r) => r.run.boards.flatMap((b) => b.scoreboard.sanity.warnings.map((w) => w.message)).join("; ") || null, show: (r) => { const all = r.run.boards.flatMap((b) => b.scoreboard.sanity.warnings.map((w) => `${report.evals[b.eval].name}: ${w.message}`)); return all.length ? el("ul", { class: "tight" }, all.map((w) => el("li", {}, w))) : "none"; } },
+    { name: "Suspicions", value: (r) => r.run.boards.flatMap((b) => b.scoreboard.sanity.warnings.map((w) => plainly(w.message))).join("; ") || null, show: (r) => { const all = r.run.boards.flatMap((b) => b.scoreboard.sanity.warnings.map((w) => `${report.evals[b.eval].name}: ${plainly(w.message)}`)); return all.length ? el("ul", { class: "tight" }, all.map((w) => el("li", {}, w))) : "none"; } },
   ], runsOf(c), { file: `runs_${report.conditions[c].name}`, note: "Intervals at 95 % (Wilson): they take bundles for independent; those of the condition do not." });
 }
 

@@ -117,7 +117,7 @@ function itemsView(fixed = null) {
   const list = longTable({
     label: `Bundles of ${of.name} under ${report.conditions[condition].name}`, columns, rows, cells, opened,
     onopen: (i) => { showDetail(i); go({ item: of.ids[i] }, { push: false, redraw: false }); },
-    sort: { key: sortKey, up }, sortBy: (k) => go({ sort: `${k}-${k === sortKey && up ? "down" : "up"}` }),
+    grid: `minmax(12rem, 1fr) 4.5rem 5.5rem 4.8rem${hasFlips ? " 5rem" : ""}`, sort: { key: sortKey, up }, sortBy: (k) => go({ sort: `${k}-${k === sortKey && up ? "down" : "up"}` }),
   });
   if (opened >= 0) showDetail(opened);
   else detail.append(el("p", { class: "quiet" }, "Choose a bundle to read it."));
@@ -141,7 +141,8 @@ function itemsView(fixed = null) {
     el("div", { class: "tablehead" }, el("h3", {}, el("span", { role: "status" }, `${plural(rows.length, "bundle")} of ${count(of.ids.length)}`)),
       downloads(`${of.name}_${report.conditions[condition].name}`, () => ["bundle_id", "group", "tier", "pool", "mean_margin", "passed", "runs", "lost", "gained", "anchor"], exported)),
     of.no_texts ? el("p", { class: "quiet" }, `${texts ? "" : "Texts are not in this report: "}${of.no_texts}.`) : null,
-    rows.length ? el("div", { class: "split" }, list, detail) : el("p", { class: "empty" }, "No bundle is like that. Loosen a filter above."),
+    paper.on && rows.length > paper.rows ? el("p", { class: "quiet" }, `The first ${paper.rows} are printed; the page shows all, and gives them as CSV.`) : null,
+    rows.length ? el("div", { class: "split" }, list, paper.on && opened < 0 ? null : detail) : el("p", { class: "empty" }, "No bundle is like that. Loosen a filter above."),
   ];
 }
 
@@ -163,7 +164,7 @@ function bundleDetail(evalNumber, item, condition) {
   for (const { board } of boards) { const w = winnerOf(board, item); winners.set(w, (winners.get(w) ?? 0) + 1); }
   const line = (event, role, note) => el("div", { class: `event ${role}` },
     el("p", { class: "role" }, role, " ", el("span", { class: "quiet" }, event.sense), note ? el("strong", {}, ` ${note}`) : null), el("p", { dir: "auto" }, marked(event)));
-  const parts = [el("h3", {}, of.ids[item]), el("p", { class: "quiet" }, [TIER_WORDS[TIERS[column(of.tier)[item]]], POOLS[column(of.pool)[item]], `${of.group_kind === "doc" ? "document" : "lemma"} ${of.groups[column(of.group)[item]]}`].filter(Boolean).join(" · "))];
+  const parts = [el("h3", {}, of.ids[item]), el("p", { class: "quiet" }, [TIER_WORDS[TIERS[column(of.tier)[item]]], groupWords(POOLS[column(of.pool)[item]]), `${of.group_kind === "doc" ? "document" : "lemma"} ${of.groups[column(of.group)[item]]}`].filter(Boolean).join(" · "))];
   if (said) {
     parts.push(line(said.anchor, "anchor"), line(said.positive, "positive"));
     const order = said.negatives.map((event) => ({ event, won: winners.get(event.id) ?? 0 })).sort((a, b) => b.won - a.won);

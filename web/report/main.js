@@ -40,10 +40,24 @@ function drawPage() {
   document.body.dataset.tab = tab;
 }
 
+// On paper all parts stand below each other, with what is folded on the screen.
+addEventListener("beforeprint", () => {
+  if (!report) return;
+  paper.on = true;
+  const kinds = tabsShown();
+  byId("view").replaceChildren(...kinds.flatMap((kind) => [kinds.length > 1 ? el("p", { class: "partname" }, TABS[kind]) : null, ...VIEWS[kind]()]).filter(Boolean));
+  for (const folded of document.querySelectorAll("details:not(.screen)")) folded.open = true;
+  drawForPaper();
+});
+addEventListener("afterprint", () => {
+  paper.on = false;
+  if (report) drawPage();
+});
+
 function start() {
   const sweep = { ratio: "sweep over shares of tier 3's pools", steps: "sweep over training steps", ablation: "sweep over training bundles" }[report.sweep];
   const what = sweep ?? { runs: "runs", scoreboards: "scoreboards", sweep: "sweep" }[report.view];
-  byId("subtitle").textContent = `${what[0].toUpperCase()}${what.slice(1)}: ${plural(report.conditions.length, "condition")}, ${plural(report.runs.length, "run")}${report.evals.length ? `, scored on ${listed(report.evals.map((e) => `${e.name} (${plural(e.count, "bundle")})`))}` : ""}`;
+  byId("subtitle").textContent = `${sentence(what)}: ${plural(report.conditions.length, "condition")}, ${plural(report.runs.length, "run")}${report.evals.length ? `, scored on ${listed(report.evals.map((e) => `${e.name} (${plural(e.count, "bundle")})`))}` : ""}`;
   byId("footer").textContent = `Crucible ${report.crucible_version}. This file is whole: it loads nothing from anywhere and sends nothing. Charts by d3 (ISC licence, in the source of this page).`;
   arrows(byId("tabs"));
   draw = drawPage;

@@ -29,7 +29,7 @@ function marginCharts(condition, base) {
     const against = other?.runs ? base : null;
     const tiers = [...new Set(column(report.evals[e].tier))].sort();
     charts.push(figure({
-      title: `${evalWords(e)}: margins of ${report.conditions[condition].name}${against === null ? "" : ` (filled) and ${report.conditions[against].name} (line)`}`,
+      title: `${sentence(evalWords(e))}: margins of ${report.conditions[condition].name}${against === null ? "" : ` (filled) and ${report.conditions[against].name} (line)`}`,
       file: `margins_${report.evals[e].name}`,
       caption: "Share of bundles by margin, all runs of a condition together. Marked: 0, where passing begins; the 10 % quantile and the median of each.",
       drawn: (svg, width) => drawMargins(svg, width, e, condition, against, tiers),
@@ -50,8 +50,8 @@ function pooled(e, condition, tier) {
 }
 
 function drawMargins(svg, width, e, condition, base, tiers) {
-  const columns = width > 1500 ? Math.min(3, tiers.length) : width > 620 ? Math.min(tiers.length, width > 900 ? 3 : 2) : 1;
-  const [gap, cellHeight] = [20, 190];
+  const columns = Math.min(tiers.length, width > 900 ? 3 : width > 620 ? 2 : 1);
+  const [gap, cellHeight] = [20, 244];
   const cell = (width - gap * (columns - 1)) / columns;
   const data = tiers.map((tier) => ({ tier, mine: pooled(e, condition, tier), other: base === null ? null : pooled(e, base, tier) }));
   const everything = data.flatMap((d) => [d.mine[0], d.mine.at(-1), ...(d.other ? [d.other[0], d.other.at(-1)] : [])]).filter(Number.isFinite);
@@ -64,23 +64,24 @@ function drawMargins(svg, width, e, condition, base, tiers) {
   };
   data.forEach((d, at) => {
     const group = svg.append("g").attr("transform", `translate(${(at % columns) * (cell + gap)},${Math.floor(at / columns) * (cellHeight + 14)})`);
-    const [left, right, top, bottom] = [46, cell - 14, 30, cellHeight - 24];
+    const [left, right, top, bottom] = [46, cell - 14, 60, cellHeight - 44];
     const bins = histogram(d.mine);
     const others = d.other ? histogram(d.other) : null;
     const x = d3.scaleLinear([low, high], [left, right]);
     const y = d3.scaleLinear([0, d3.max([...bins, ...(others ?? [0])]) || 1], [bottom, top + 8]);
-    axes(group, { x, y, left, right, top: top + 8, bottom, xFormat: (v) => signless(String(+v.toFixed(2))), yFormat: percentTick, yTicks: 3, xTicks: ticks(right - left, 70) });
-    group.append("text").attr("class", "axistitle").attr("x", left).attr("y", 14).text(`${TIER_WORDS[TIERS[d.tier]]}, ${plural(d.mine.length / perItem(e, condition, "").runs, "bundle")}`);
+    axes(group, { x, y, left, right, top: top + 8, bottom, xTitle: "margin (cosine units)", xFormat: (v) => short(v, 2), yFormat: percentTick, yTicks: 3, xTicks: ticks(right - left, 70) });
+    group.append("text").attr("class", "charttitle").attr("x", 0).attr("y", 14).text(`${TIER_WORDS[TIERS[d.tier]]}, ${plural(d.mine.length / perItem(e, condition, "").runs, "bundle")}`);
+    group.append("text").attr("class", "axistitle").attr("x", 0).attr("y", 34).text("↑ share of bundles (%)");
     const steps = (bin) => d3.line().curve(d3.curveStepAfter)([...bin.map((v, i) => [x(edges[i]), y(v)]), [x(edges[BINS]), y(bin[BINS - 1])]]);
     group.append("path").attr("class", "histogram").attr("fill", colour(condition)).attr("d", `${steps(bins)}V${y(0)}H${x(low)}Z`);
     if (others) group.append("path").attr("class", "outline").attr("stroke", colour(base)).attr("d", steps(others));
-    group.append("line").attr("class", "zero").attr("x1", x(0)).attr("x2", x(0)).attr("y1", top + 4).attr("y2", bottom);
+    group.append("line").attr("class", "zero").attr("x1", x(0)).attr("x2", x(0)).attr("y1", top - 12).attr("y2", bottom);
     const marks = [[d.mine, condition, 0], ...(d.other ? [[d.other, base, 1]] : [])];
     for (const [values, c, row] of marks) {
       for (const [q, word] of [[0.1, "10 % quantile"], [0.5, "median"]]) {
         const at = d3.quantileSorted(values, q);
         if (at === undefined) continue;
-        withTip(group.append("path").datum([`${report.conditions[c].name}: ${word} ${fixed(at, 3)}`]).attr("class", "pin").attr("d", q === 0.1 ? "M0,0l-4,-7h8z" : "M0,0v-8").attr("fill", colour(c)).attr("stroke", colour(c)).attr("transform", `translate(${x(at)},${top + 6 + row * 9})`), (lines) => lines);
+        withTip(group.append("path").datum([`${report.conditions[c].name}: ${word} ${fixed(at, 3)}`]).attr("class", "pin").attr("d", q === 0.1 ? "M0,0l-4,-7h8z" : "M0,0v-8").attr("fill", colour(c)).attr("stroke", colour(c)).attr("transform", `translate(${x(at)},${top - 4 + row * 10})`), (lines) => lines);
       }
     }
   });
@@ -98,13 +99,13 @@ function marginTable(e) {
     const point = (r) => (at(r) === undefined ? null : conditionPoint(r.c, at(r)));
     return {
       name: STATISTIC_WORDS[statistic].replace(" of the margin", ""), number: true, value: (r) => point(r)?.mean ?? null,
-      show: (r) => (point(r) ? `${shown(at(r), point(r).mean)} ${shownInterval(at(r), point(r).interval)}` : "–"),
+      show: (r) => cellOf(at(r), point(r)),
       parts: [{ name: statistic, value: (r) => point(r)?.mean ?? null }, { name: `${statistic}.low`, value: (r) => point(r)?.interval?.low ?? null }, { name: `${statistic}.high`, value: (r) => point(r)?.interval?.high ?? null }],
     };
   };
-  return plainTable(`${evalWords(e)}: margins of all conditions`, [
+  return plainTable(`${sentence(evalWords(e))}: margins of all conditions`, [
     { name: "Condition", value: (r) => r.condition.name, show: (r) => named(r.c) },
-    { name: "Bundles", value: (r) => r.key, show: (r) => (r.key === "all" ? "all" : TIER_WORDS[r.key]) },
+    { name: "Bundles", value: (r) => r.key, show: (r) => groupWords(r.key) },
     ...["q10_margin", "median_margin", "q90_margin", "mean_margin"].map(cell),
   ], rows, { file: `margins_${report.evals[e].name}`, note: "In cosine units; means over runs, intervals at 95 % over runs and groups of bundles." });
 }

@@ -38,16 +38,18 @@ function paretoView() {
     el("section", { class: "wide" },
       el("h2", {}, "What is kept against what is new"),
       el("p", { class: "quiet" }, "Each mark is a condition: the mean over its runs. Pale marks are single runs. Conditions on the ",
-        term("frontier", MEANINGS.frontier), " are joined by a line. Ellipses overlap where all conditions share the luck of the same bundles: changes against the baseline take that out. Choose one to see its margins, bundles, flips and settings below."),
+        term("frontier", MEANINGS.frontier), " are joined by a line. ", hasChanges() ? "All conditions share the luck of the same bundles: changes against the baseline take that out. " : "", "Choose one to see its margins, bundles, flips and settings below."),
       controls,
       el("div", { class: "chips", role: "group", "aria-label": "Conditions shown" }, chips),
       plot.figure,
       plot.controls,
+      ...equalWords(equalConditions([chosen.x, chosen.y]), "on both axes"),
       paretoTable(chosen, off)),
   ];
   const selected = conditionNamed(state.c);
   const own = dropSection(chosen.x, chosen.y);
-  parts.push(selected >= 0 ? conditionPanel(selected) : el("section", { class: "hint" }, el("p", {}, "Choose a condition in the chart or in the table: its margins, worst bundles, flips and settings appear here.")));
+  if (selected >= 0) parts.push(conditionPanel(selected));
+  else if (!paper.on) parts.push(el("section", { class: "hint" }, el("p", {}, "Choose a condition in the chart or in the table: its margins, worst bundles, flips and settings appear here.")));
   if (own) parts.push(own);
   return parts;
 }
@@ -91,25 +93,41 @@ function paretoPlot({ x: mx, y: my }) {
     return other ? { value: value.value - other.value, interval: null } : null;
   };
   const says = (m, of) => (changes ? (of.interval ? `${shownDifference(m, of)}${report.measures[m].statistic === "pass_rate" ? " points" : ""}` : shownDifference(m, of)) : `${shown(m, of.mean)} ${shownInterval(m, of.interval)}`);
-  const tickOf = (m) => (changes && report.measures[m].statistic === "pass_rate" ? (x) => `${x > 0 ? "+" : ""}${signless(String(+(100 * x).toFixed(3)))}` : tickFor(m));
-  const titleOf = (m) => (changes ? `change in ${shortAxis(m)}${report.measures[m].statistic === "pass_rate" ? " (points)" : ""}` : axisWords(m));
+  const tableCell = (m, of) => (changes ? differenceCell(m, of) : cellOf(m, of));
+  const tickOf = (m) => (changes && report.measures[m].statistic === "pass_rate" ? (x) => `${x > 0 ? "+" : ""}${short(100 * x, 3)}` : tickFor(m));
+  const titleOf = (m) => (changes ? `change in ${shortAxis(m)} (${isRate(m) ? "points" : unitWords(m)})` : axisWords(m));
   const off = hidden();
   const points = report.conditions.map((condition, c) => ({ c, condition, x: placed(c, mx), y: placed(c, my), of: plane.points.find((p) => p.condition === c) }))
     .filter((p) => p.x && p.y && !off.has(p.condition.name));
   const seeds = points.flatMap((p) => runsOf(p.c).map(({ run, number }) => {
     return { c: p.c, run, number, x: runPoint(run, mx), y: runPoint(run, my) };
   })).filter((s) => s.x && s.y && !(changes && s.c === base));
-  // Models that the reader dropped are not paired with anything: they have no changes.
-  const own = changes ? [] : dropped.map((d) => ({ d, x: droppedValue(d, mx), y: droppedValue(d, my) })).filter((d) => d.x && d.y);
+  // A model that the reader dropped is paired with no run: its change is against the baseline's mean, without an interval.
+  const ownValue = (d, m) => {
+    const value = droppedValue(d, m);
+    const zero = changes && value ? conditionPoint(base, m) : null;
+    return zero ? { value: value.value - zero.mean, interval: null } : value;
+  };
+  const own = dropped.map((d) => ({ d, x: ownValue(d, mx), y: ownValue(d, my) })).filter((d) => d.x && d.y);
   const single = points.every((p) => runsOf(p.c).length === 1);
   const showSeeds = on.has("seeds") && !single;
   const spread = (axis) => {
     const all = points.flatMap((p) => [p[axis].mean, ...(on.has("intervals") && p[axis].interval ? [p[axis].interval.low, p[axis].interval.high] : [])]);
     if (showSeeds) all.push(...seeds.map((s) => s[axis].value));
     all.push(...own.map((d) => d[axis].value));
+    if (on.has("ellipses")) for (const p of points) {
+      const half = ellipseReach(ellipseOf(p), axis);
+      all.push(p[axis].mean - half, p[axis].mean + half);
+    }
     const [low, high] = d3.extent(all);
     const room = (high - low || Math.abs(high) || 1) * 0.06;
     return [low - room, high + room];
+  };
+  const ellipseOf = (p) => (changes ? p.of?.change : p.of?.ellipse) ?? null;
+  const ellipseReach = (ellipse, axis) => {
+    if (!ellipse) return 0;
+    const [[a, b], turn] = [ellipse.half_axes, ellipseAngle(ellipse, turned)];
+    return axis === "x" ? Math.hypot(a * Math.cos(turn), b * Math.sin(turn)) : Math.hypot(a * Math.sin(turn), b * Math.cos(turn));
   };
   const whole = points.length ? { x: spread("x"), y: spread("y") } : { x: [0, 1], y: [0, 1] };
   const zoomed = state.zoom.split("_").map(Number);
@@ -117,7 +135,7 @@ function paretoPlot({ x: mx, y: my }) {
   // Under a finger the page scrolls until one asks for something else.
   let mode = matchMedia("(pointer: coarse)").matches ? "" : "mark";
   const made = figure({
-    title: changes ? `Changes against ${report.conditions[base].name}` : `${shortAxis(mx)}; upwards ${shortAxis(my)}`,
+    title: changes ? `Changes against ${report.conditions[base].name}` : `${sentence(shortAxis(mx))}; upwards ${shortAxis(my)}`,
     caption: null, file: "pareto", drawn: (svg, width) => drawPlot(svg, width),
   });
   const brushedList = el("div", { class: "brushed", "aria-live": "polite" });
@@ -137,7 +155,7 @@ function paretoPlot({ x: mx, y: my }) {
   };
 
   function drawPlot(svg, width) {
-    const height = Math.round(Math.max(320, Math.min(640, width * 0.62)));
+    const height = Math.round(Math.max(340, Math.min(640, width * 0.62)));
     const [left, right, top, bottom] = [62, width - 16, 34, height - 48];
     const x = d3.scaleLinear(domain.x, [left, right]);
     const y = d3.scaleLinear(domain.y, [bottom, top]);
@@ -151,8 +169,8 @@ function paretoPlot({ x: mx, y: my }) {
     if (changes) for (const way of [["x1", "x2", "y1", "y2", x, top, bottom], ["y1", "y2", "x1", "x2", y, left, right]]) area.append("line").attr("class", "zero").attr(way[0], way[4](0)).attr(way[1], way[4](0)).attr(way[2], way[5]).attr(way[3], way[6]);
     if (on.has("ellipses")) {
       const angles = d3.range(0, 2 * Math.PI, Math.PI / 48);
-      for (const p of points.filter((q) => (changes ? q.of?.change : q.of?.ellipse))) {
-        const ellipse = changes ? p.of.change : p.of.ellipse;
+      for (const p of points.filter(ellipseOf)) {
+        const ellipse = ellipseOf(p);
         const { half_axes: [a, b] } = ellipse;
         const turn = ellipseAngle(ellipse, turned);
         const at = (t) => [x(p.x.mean) + scale.x * (a * Math.cos(t) * Math.cos(turn) - b * Math.sin(t) * Math.sin(turn)), y(p.y.mean) - scale.y * (a * Math.cos(t) * Math.sin(turn) + b * Math.sin(t) * Math.cos(turn))];
@@ -202,7 +220,7 @@ function paretoPlot({ x: mx, y: my }) {
     for (const [axis, at, low, high] of [["x", x, "x1", "x2"], ["y", y, "y1", "y2"]]) stars.filter((d) => on.has("intervals") && d[axis].interval).append("line").attr(low, (d) => at(d[axis].interval.low) - at(d[axis].value)).attr(high, (d) => at(d[axis].interval.high) - at(d[axis].value));
     stars.append("path").attr("d", d3.symbol(d3.symbolStar, 190)());
     withTip(stars, ownWords);
-    labels(area, [...own.map((d) => ({ x: x(d.x.value), y: y(d.y.value), text: d.d.name, strong: true })), ...points.filter((p) => p.x.mean >= domain.x[0] && p.x.mean <= domain.x[1] && p.y.mean >= domain.y[0] && p.y.mean <= domain.y[1]).map((p) => ({ x: x(p.x.mean), y: y(p.y.mean), text: plane.knee === p.c ? `${p.condition.name} (knee)` : p.condition.name, strong: p.condition.name === state.c }))], { x0: left, x1: right, y0: top, y1: bottom });
+    nameMarks(area, x, y, { x0: left, x1: right, y0: top, y1: bottom });
 
     const brush = d3.brush().extent([[left, top], [right, bottom]]).on("end", (event) => {
       if (!event.sourceEvent) return;
@@ -241,6 +259,22 @@ function paretoPlot({ x: mx, y: my }) {
     return height;
   }
 
+  // Names beside the marks that are seen; equal conditions have one mark, and one label with all their names.
+  function nameMarks(area, x, y, bounds) {
+    const at = (p) => [x(p.x.mean ?? p.x.value), y(p.y.mean ?? p.y.value)];
+    const seen = (p) => { const [px, py] = at(p); return px >= bounds.x0 && px <= bounds.x1 && py >= bounds.y0 && py <= bounds.y1; };
+    const box = (half) => (p) => { const [px, py] = at(p); return { x0: px - half, x1: px + half, y0: py - half, y1: py + half }; };
+    const taken = [...points.filter(seen).map(box(11)), ...own.filter(seen).map(box(12)), ...(showSeeds ? seeds.filter(seen).map(box(5)) : [])];
+    const groups = equalConditions([mx, my]);
+    const first = (p) => (groups.find((group) => group.includes(p.c)) ?? [p.c]).find((c) => points.some((q) => q.c === c)) === p.c;
+    const nameOf = (p) => {
+      const names = (groups.find((group) => group.includes(p.c)) ?? [p.c]).filter((c) => points.some((q) => q.c === c)).map((c) => report.conditions[c].name);
+      return `${names.join(" = ")}${plane.knee === p.c ? " (knee)" : ""}`;
+    };
+    const label = (p, text, strong) => { const [px, py] = at(p); return { x: px, y: py, text, strong }; };
+    labels(area, [...own.filter(seen).map((d) => label(d, d.d.name, true)), ...points.filter(seen).filter(first).map((p) => label(p, nameOf(p), p.condition.name === state.c))], bounds, taken);
+  }
+
   const brushed = () => {
     const v = state.brush.split("_").map(Number);
     return v.length === 4 && v.every(Number.isFinite) ? { x: v.slice(0, 2), y: v.slice(2) } : null;
@@ -255,15 +289,17 @@ function paretoPlot({ x: mx, y: my }) {
     brushedList.replaceChildren(plainTable(`In the marked area: ${plural(means.length, "condition")}, ${plural(runs.length, "run")}`, [
       { name: "Condition", value: (r) => report.conditions[r.c].name, show: (r) => named(r.c) },
       { name: "Which", value: (r) => r.what },
-      { name: titleOf(mx), number: true, value: (r) => r.x, show: (r) => says(mx, { mean: r.x, interval: r.xi }), parts: parts(mx, (r) => r.x, (r) => r.xi) },
-      { name: titleOf(my), number: true, value: (r) => r.y, show: (r) => says(my, { mean: r.y, interval: r.yi }), parts: parts(my, (r) => r.y, (r) => r.yi) },
+      { name: titleOf(mx), number: true, value: (r) => r.x, show: (r) => tableCell(mx, { mean: r.x, interval: r.xi }), parts: parts(mx, (r) => r.x, (r) => r.xi) },
+      { name: titleOf(my), number: true, value: (r) => r.y, show: (r) => tableCell(my, { mean: r.y, interval: r.yi }), parts: parts(my, (r) => r.y, (r) => r.yi) },
     ], rows, { file: "marked_area", note: "Intervals at 95 %." }),
     el("button", { type: "button", onclick: () => { go({ brush: "" }, { push: false, redraw: false }); made.redraw(); showBrushed(); } }, "Unmark"));
   }
-  const ownWords = (d) => [d.d.name, `${titleOf(mx)}: ${says(mx, { mean: d.x.value, interval: d.x.interval })}`, `${titleOf(my)}: ${says(my, { mean: d.y.value, interval: d.y.interval })}`, "evaluated in this page, one run"];
+  const ownWords = (d) => [d.d.name, `${titleOf(mx)}: ${says(mx, { mean: d.x.value, interval: d.x.interval })}`, `${titleOf(my)}: ${says(my, { mean: d.y.value, interval: d.y.interval })}`, changes ? "evaluated in this page, one run, less the baseline's mean" : "evaluated in this page, one run"];
   function pointWords(p) {
     const lines = [p.condition.name, `${titleOf(mx)}: ${says(mx, p.x)}`, `${titleOf(my)}: ${says(my, p.y)}`];
-    if (p.of) lines.push(`on the frontier in ${percent(p.of.p_on_frontier, 0)} of resamples`);
+    const same = equalConditions([mx, my]).find((group) => group.includes(p.c))?.filter((c) => c !== p.c) ?? [];
+    if (same.length) lines.push(`equal to ${listed(same.map((c) => report.conditions[c].name))}`);
+    if (p.of) lines.push(`on the frontier in ${percent(p.of.p_on_frontier, 0)} of resamples${same.length ? ", together" : ""}`);
     lines.push(`intervals ${levelOf(p.x.interval)}`);
     return lines;
   }
@@ -296,21 +332,22 @@ const parts = (m, value, interval) => [
 function paretoTable({ x: mx, y: my }, off) {
   const { plane } = planeOf(mx, my);
   const base = report.baseline;
+  const equal = equalConditions([mx, my]).flat();
   const rows = report.conditions.map((condition, c) => ({ c, condition, x: conditionPoint(c, mx), y: conditionPoint(c, my), of: plane.points.find((p) => p.condition === c) })).filter((r) => (r.x || r.y) && !off.has(r.condition.name));
   const axis = (m, which) => ({
-    name: axisWords(m), number: true, value: (r) => r[which]?.mean ?? null, show: (r) => (r[which] ? `${shown(m, r[which].mean)} ${shownInterval(m, r[which].interval)}` : "–"),
+    name: axisWords(m), number: true, value: (r) => r[which]?.mean ?? null, show: (r) => cellOf(m, r[which]),
     parts: parts(m, (r) => r[which]?.mean ?? null, (r) => r[which]?.interval),
   });
   const change = (m) => ({
-    name: "against the baseline", number: true, value: (r) => report.landscape.differences[r.c][m]?.mean ?? null,
-    show: (r) => shownDifference(m, report.landscape.differences[r.c][m]),
+    name: isRate(m) ? "change, points" : "change", number: true, value: (r) => report.landscape.differences[r.c][m]?.mean ?? null,
+    show: (r) => differenceCell(m, report.landscape.differences[r.c][m]),
     parts: [{ name: `${report.measures[m].key}.change`, value: (r) => report.landscape.differences[r.c][m]?.mean ?? null }],
   });
   return plainTable("Conditions on these axes", [
     { name: "Condition", value: (r) => r.condition.name, show: (r) => el("button", { type: "button", class: "plain", "aria-pressed": String(state.c === r.condition.name), onclick: () => go({ c: r.condition.name, item: "" }) }, swatch(r.c), r.condition.name) },
     axis(mx, "x"), ...(base === null ? [] : [change(mx)]), axis(my, "y"), ...(base === null ? [] : [change(my)]),
     { name: "On the frontier", title: MEANINGS.frontier, value: (r) => (r.of ? r.of.on_frontier : null), show: (r) => (!r.of ? "–" : plane.knee === r.c ? "yes, knee" : r.of.on_frontier ? "yes" : "no") },
-    { name: "P(on frontier)", number: true, title: "share of resamples in which no other condition is better on both", value: (r) => r.of?.p_on_frontier ?? null, show: (r) => percent(r.of?.p_on_frontier, 0) },
+    { name: "P(on frontier)", number: true, title: "share of resamples in which no other condition is better on both", value: (r) => r.of?.p_on_frontier ?? null, show: (r) => sharedShare(r.of?.p_on_frontier, equal.includes(r.c)) },
     ...(base === null ? [] : [{ name: "P(better on both)", number: true, title: "share of resamples in which it is above the baseline on both axes", value: (r) => r.of?.p_beats_baseline ?? null, show: (r) => percent(r.of?.p_beats_baseline, 0) }]),
   ], rows, {
     file: "pareto", rowClass: (r) => (r.condition.name === state.c ? "chosen" : undefined),

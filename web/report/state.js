@@ -1,6 +1,6 @@
 // What is looked at, in the address: a link shows what the sender saw, and back and forward work.
 
-const DEFAULTS = { tab: "", x: "", y: "", c: "", hide: "", layers: "seeds,ellipses,intervals", zoom: "", brush: "", eval: "", seed: "", tier: "", pool: "", status: "", q: "", sort: "", item: "", base: "", panel: "", level: "" };
+const DEFAULTS = { tab: "", x: "", y: "", c: "", hide: "", layers: "changes,seeds,ellipses,intervals", zoom: "", brush: "", eval: "", seed: "", tier: "", pool: "", status: "", q: "", sort: "", item: "", base: "", panel: "", level: "" };
 let state = { ...DEFAULTS };
 let draw = () => {};
 
@@ -33,5 +33,6 @@ function go(changes, { push = true, redraw = true } = {}) {
 addEventListener("popstate", () => { readState(); draw(); });
 addEventListener("hashchange", () => { if (address() !== location.hash) { readState(); draw(); } });
 
+const announce = (text) => { byId("announce").textContent = text; };
 const layers = () => new Set(state.layers.split(",").filter(Boolean));
 const hidden = () => new Set(state.hide.split(",").filter(Boolean));

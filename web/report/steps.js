@@ -53,7 +53,7 @@ function trajectory(m, steps) {
   const truth = report.evals[report.measures[m].eval].truth;
   const series = truth === "organic" ? 1 : 0;
   return figure({
-    title: axisWords(m), file: `steps_${report.measures[m].key}`,
+    title: shortAxis(m), file: `steps_${report.measures[m].key}`,
     caption: `Thick: mean over ${plural(seeds.size, "seed")} with its 95 % interval. Thin: single seeds. Dashed: steps of a cliff.`,
     drawn: (svg, width) => {
       const height = 260;
@@ -61,7 +61,7 @@ function trajectory(m, steps) {
       const values = [...points.flatMap((p) => [p.of.mean, p.of.interval?.low, p.of.interval?.high]), ...[...seeds.values()].flat().map((p) => p.value.value)].filter(Number.isFinite);
       const x = d3.scaleLinear(d3.extent(steps, (s) => s.step), [left + 12, right - 12]);
       const y = d3.scaleLinear(d3.extent(values), [bottom, top]).nice();
-      axes(svg, { x, y, left, right, top, bottom, xTitle: "training step", xFormat: count, yFormat: tickFor(m), yTicks: 5 });
+      axes(svg, { x, y, left, right, top, bottom, xTitle: "training step", yTitle: `↑ ${STATISTIC_WORDS[report.measures[m].statistic]} (${unitWords(m)})`, xFormat: count, yFormat: tickFor(m), yTicks: 5 });
       for (const [to] of cliffs) {
         const at = x(report.conditions[to].step);
         svg.append("line").attr("class", "cliff").attr("x1", at).attr("x2", at).attr("y1", top).attr("y2", bottom);
@@ -82,7 +82,7 @@ function trajectory(m, steps) {
 function stepsTable(wanted, steps) {
   return plainTable("By step", [
     { name: "Step", number: true, value: (r) => r.step, show: (r) => count(r.step) },
-    ...wanted.map((m) => ({ name: axisWords(m), number: true, value: (r) => report.landscape.points[r.c][m]?.mean ?? null, show: (r) => { const p = report.landscape.points[r.c][m]; return p ? `${shown(m, p.mean)} ${shownInterval(m, p.interval)}` : "–"; }, parts: parts(m, (r) => report.landscape.points[r.c][m]?.mean ?? null, (r) => report.landscape.points[r.c][m]?.interval) })),
+    ...wanted.map((m) => ({ name: axisWords(m), number: true, value: (r) => report.landscape.points[r.c][m]?.mean ?? null, show: (r) => cellOf(m, report.landscape.points[r.c][m]), parts: parts(m, (r) => report.landscape.points[r.c][m]?.mean ?? null, (r) => report.landscape.points[r.c][m]?.interval) })),
     { name: "Cliff", value: (r) => (cliffsByStep().has(r.c) ? "yes" : "no") },
   ], steps, { file: "steps", note: "Means over seeds, intervals at 95 % over seeds and groups of bundles." });
 }
@@ -99,14 +99,14 @@ function lossChart(key, title) {
     return { c, points: [...at].map(([step, value]) => ({ step, value })).filter((p) => Number.isFinite(p.value)).sort((a, b) => a.step - b.step) };
   });
   return figure({
-    title: `${title[0].toUpperCase()}${title.slice(1)} by step`, file: key, caption: "Thick: mean over a condition's runs. Thin: single runs. As training logged it, thinned to 300 points; without intervals.",
+    title: `${sentence(title)} by step`, file: key, caption: "Thick: mean over a condition's runs. Thin: single runs. As training logged it, thinned to 300 points; without intervals.",
     drawn: (svg, width) => {
-      const height = 240;
-      const [left, right, top, bottom] = [62, width - 20, 20, height - 46];
+      const height = 250;
+      const [left, right, top, bottom] = [62, width - 20, 30, height - 46];
       const all = lines.flatMap((l) => l.points);
       const x = d3.scaleLinear([0, d3.max(all, (p) => p.step)], [left, right]);
       const y = d3.scaleLinear(d3.extent(all, (p) => p[key]), [bottom, top]).nice();
-      axes(svg, { x, y, left, right, top, bottom, xTitle: "training step", xFormat: count, yTicks: 5, yFormat: (v) => String(+v.toFixed(4)) });
+      axes(svg, { x, y, left, right, top, bottom, xTitle: "training step", yTitle: `↑ ${title}`, xFormat: count, yTicks: 5, yFormat: (v) => short(v) });
       for (const l of lines) svg.append("path").attr("class", "thin").attr("stroke", colour(l.run.condition)).attr("d", d3.line((p) => x(p.step), (p) => y(p[key]))(l.points));
       for (const { c, points } of means) withTip(svg.append("path").datum(c).attr("class", "thick").attr("stroke", colour(c)).attr("d", d3.line((p) => x(p.step), (p) => y(p.value))(points)), (d) => [report.conditions[d].name, title]);
       return height;

@@ -1,8 +1,8 @@
 // What a reader should know first.
 
 function summaryView() {
-  const made = [el("section", { class: "wide" }, el("h2", {}, "What this shows"), ...sentences())];
-  const wanted = [headline("frozen"), headline("organic")].filter((m) => m >= 0);
+  const made = [el("section", { class: "wide" }, el("h2", {}, "What this shows"), ...sentences(), ...equalWords(equalConditions(headlines()), "on the two headline rates"))];
+  const wanted = headlines();
   const axesShown = wanted.length ? wanted : report.measures.map((_, m) => m).filter((m) => report.measures[m].statistic === "pass_rate" && report.measures[m].subset === "all");
   if (axesShown.length && report.landscape) made.push(el("section", { class: "wide" }, el("h2", {}, "Conditions side by side"), forest(axesShown), summaryTable(axesShown)));
   else if (report.runs.some((r) => r.boards.length)) made.push(el("section", { class: "wide" }, boardsTable()));
@@ -24,10 +24,10 @@ function sentences() {
       said.push(el("p", { class: "lead" }, choice.condition === base
         ? ["No condition is better than the baseline ", named(conditionNamed(base)), " by the rule that was fixed beforehand", spoken("and", "that one")]
         : [against.length ? "Do not take " : "Take ", named(conditionNamed(choice.condition)), against.length ? " yet" : "", ": it has the ", choice.rule, spoken("but", "it")]));
-      said.push(el("p", {}, `On bundles that did not take part in the choice it keeps ${percent(choice.headline.retention)} [${fixed(100 * choice.retention_ci95.low, 1)}, ${fixed(100 * choice.retention_ci95.high, 1)}] of the known hard cases (the baseline ${percent(choice.baseline.retention)}) and handles ${percent(choice.headline.generalisation)} [${fixed(100 * choice.generalisation_ci95.low, 1)}, ${fixed(100 * choice.generalisation_ci95.high, 1)}] of the new ones (the baseline ${percent(choice.baseline.generalisation)}); intervals at ${levelOf(choice.retention_ci95)}.`));
+      said.push(el("p", {}, `On bundles that did not take part in the choice it keeps ${percent(choice.headline.retention)} ${between(choice.retention_ci95, 1, 100)} of the known hard cases (the baseline ${percent(choice.baseline.retention)}) and handles ${percent(choice.headline.generalisation)} ${between(choice.generalisation_ci95, 1, 100)} of the new ones (the baseline ${percent(choice.baseline.generalisation)}); intervals at ${levelOf(choice.retention_ci95)}.`));
       const chosen = analysis.conditions.find((c) => c.name === choice.condition);
       const gain = chosen?.generalisation_change;
-      if (gain && gain.p_holm >= 0.05) said.push(el("p", { class: "note" }, `That may be luck: on all new cases it differs from the baseline by ${signed(100 * gain.mean, 1)} points [${fixed(100 * gain.ci95.low, 1)}, ${fixed(100 * gain.ci95.high, 1)}], p ${fixed(gain.p_holm, 3)} after Holm.`));
+      if (gain && gain.p_holm >= 0.05) said.push(el("p", { class: "note" }, `That may be luck: on all new cases it differs from the baseline by ${points(gain.mean)} points ${between(gain.ci95, 1, 100)}, p ${fixed(gain.p_holm, 3)} after Holm.`));
     }
     const sure = analysis.conditions.filter((c) => c.name !== base && c.retention_change.ci95.high < 0 && c.retention_change.p_holm < 0.05);
     said.push(el("p", {}, sure.length ? [`Known hard cases are lost, beyond chance, by ${listed(sure.map((c) => c.name))}.`] : [`No condition keeps fewer of the known hard cases than ${base} by more than chance would do: that is no proof that none does.`]));
@@ -36,7 +36,7 @@ function sentences() {
     for (const board of report.runs[0]?.boards ?? []) {
       const tier3 = board.scoreboard.by_tier.tier3_adversarial;
       const of = report.evals[board.eval].truth === "frozen" && tier3 ? tier3 : board.scoreboard.overall;
-      said.push(el("p", { class: "lead" }, `${evalWords(board.eval)}${of === tier3 ? ", tier 3" : ""}: ${percent(of.pass_rate)} of ${plural(of.n, "bundle")} pass${of.ci95 ? ` [${fixed(100 * of.ci95.low, 1)}, ${fixed(100 * of.ci95.high, 1)}], ${levelOf(of.ci95)} interval` : ""}. Guessing would pass ${percent(board.scoreboard.sanity.chance.overall.level)}.`));
+      said.push(el("p", { class: "lead" }, `${sentence(evalWords(board.eval))}${of === tier3 ? `, ${TIER_WORDS.tier3_adversarial}` : ""}: ${percent(of.pass_rate)} of ${plural(of.n, "bundle")} pass${of.ci95 ? ` ${between(of.ci95, 1, 100)}, ${levelOf(of.ci95)} interval` : ""}. Guessing would pass ${percent(board.scoreboard.sanity.chance.overall.level)}.`));
     }
     if (!report.runs.some((r) => r.boards.length)) said.push(el("p", { class: "lead" }, "One run, not evaluated yet."), el("p", { class: "quiet" }, "Run ", el("code", {}, "crucible eval --checkpoint … --eval-set … --output …"), " and make the report again."));
   } else {
@@ -46,7 +46,7 @@ function sentences() {
   const kinds = kindsOf(stops);
   said.push(el("p", {}, stops.length ? el("span", { class: "bad" }, `Guardrails that would stop a run: ${listed(kinds)}. They stand below.`) : report.findings.length ? "No guardrail would stop a run." : "Guardrails had nothing to look at."));
   const warnings = [...new Set([...report.warnings, ...(analysis?.warnings ?? []), ...(report.landscape?.warnings ?? [])])];
-  if (warnings.length) said.push(el("ul", { class: "tight" }, warnings.map((w) => el("li", {}, `${w[0].toUpperCase()}${w.slice(1)}.`))));
+  if (warnings.length) said.push(el("ul", { class: "tight" }, warnings.map((w) => el("li", {}, `${sentence(w)}.`))));
   const left = report.sections.filter((s) => s.missing);
   if (left.length) said.push(el("h3", {}, "Not shown"), el("ul", { class: "tight" }, left.map((s) => el("li", {}, `${TABS[s.kind]}: ${s.missing.reason}. `, el("span", { class: "quiet" }, s.missing.advice)))));
   return said;
@@ -63,6 +63,11 @@ function kindsOf(findings) {
   return [...new Set(findings.map(({ finding }) => finding.name.replaceAll("_", " ")))];
 }
 
+// The rates that answer the two questions, as far as they are here.
+const headlines = () => [headline("frozen"), headline("organic")].filter((m) => m >= 0);
+// P(on frontier), with a word where equal conditions share it.
+const sharedShare = (p, equal) => (equal && typeof p === "number" ? withInterval(percent(p, 0), "shared") : percent(p, 0));
+
 // Each condition's rates with intervals, one column for each question.
 function forest(wanted) {
   const rows = report.conditions.map((condition, c) => ({ c, condition })).filter(({ c }) => wanted.some((m) => conditionPoint(c, m)));
@@ -72,11 +77,11 @@ function forest(wanted) {
     caption: "Mark: mean over runs; bar: 95 % interval over runs and groups of bundles; small dots: single runs. The dashed line is the baseline. The two questions are never added up.",
     drawn: (svg, width) => {
       const row = 28;
-      const names = Math.min(220, Math.max(90, d3.max(rows, (r) => r.condition.name.length) * 7.5 + 14));
+      const names = Math.min(220, width * 0.32, Math.max(90, d3.max(rows, (r) => r.condition.name.length) * 7.5 + 14));
       const stacked = width < 640;
       const gap = 28;
       const cell = stacked ? width - names - 12 : (width - names - gap * (wanted.length - 1) - 12) / wanted.length;
-      const block = rows.length * row + 78;
+      const block = rows.length * row + 92;
       wanted.forEach((m, at) => {
         const left = stacked ? names : names + at * (cell + gap);
         const top = 30 + (stacked ? at * block : 0);
@@ -86,12 +91,13 @@ function forest(wanted) {
         const x = d3.scaleLinear(d3.extent(all), [left + 8, left + cell - 8]).nice();
         svg.append("g").attr("class", "axis").attr("transform", `translate(0,${bottom})`).call(d3.axisBottom(x).ticks(ticks(cell, 70)).tickFormat(tickFor(m)).tickSizeOuter(0));
         svg.append("g").attr("class", "grid").attr("transform", `translate(0,${bottom})`).call(d3.axisBottom(x).ticks(ticks(cell, 70)).tickSize(top - bottom)).call((g) => g.selectAll("text").remove());
-        svg.append("text").attr("class", "axistitle").attr("x", left).attr("y", top - 12).text(`${at === 0 && wanted.length > 1 ? "kept: " : at === 1 ? "new: " : ""}${measureWords(m)}`);
+        svg.append("text").attr("class", "charttitle").attr("x", stacked ? 0 : left).attr("y", top - 12).call(fitted, `${at === 0 && wanted.length > 1 ? "kept: " : at === 1 ? "new: " : ""}${measureWords(m)}`, stacked ? width : cell);
+        svg.append("text").attr("class", "axistitle").attr("x", left + cell / 2).attr("y", bottom + 34).attr("text-anchor", "middle").text(`${STATISTIC_WORDS[report.measures[m].statistic]} (${unitWords(m)})`);
         const zero = base === null ? null : conditionPoint(base, m);
         if (zero) svg.append("line").attr("class", "zero").attr("x1", x(zero.mean)).attr("x2", x(zero.mean)).attr("y1", top).attr("y2", bottom);
         of.forEach((r, i) => {
           const y = top + i * row + row / 2;
-          if (at === 0 || stacked) svg.append("text").attr("class", "rowname").attr("x", names - 10).attr("y", y + 4).attr("text-anchor", "end").text(r.condition.name);
+          if (at === 0 || stacked) svg.append("text").attr("class", "rowname").attr("x", names - 10).attr("y", y + 4).attr("text-anchor", "end").call(fitted, r.condition.name, names - 14);
           if (!r.point) return;
           const group = svg.append("g").datum([r.condition.name, `${axisWords(m)}: ${shown(m, r.point.mean)} ${shownInterval(m, r.point.interval)}`, `interval ${levelOf(r.point.interval)}, ${plural(r.runs.length, "run")}`]).attr("tabindex", 0).attr("role", "img").attr("aria-label", (d) => d.join(", "));
           if (r.point.interval) group.append("line").attr("class", "bar").attr("stroke", colour(r.c)).attr("x1", x(r.point.interval.low)).attr("x2", x(r.point.interval.high)).attr("y1", y).attr("y2", y);
@@ -114,13 +120,16 @@ function summaryTable(wanted) {
   const columns = [{ name: "Condition", value: (r) => r.condition.name, show: (r) => el("button", { type: "button", class: "plain", onclick: () => go({ tab: "pareto", c: r.condition.name }) }, swatch(r.c), r.condition.name) },
     { name: "Runs", number: true, value: (r) => runsOf(r.c).length }];
   wanted.forEach((m, at) => {
-    columns.push({ name: axisWords(m), number: true, value: (r) => conditionPoint(r.c, m)?.mean ?? null, show: (r) => { const of = conditionPoint(r.c, m); return of ? `${shown(m, of.mean)} ${shownInterval(m, of.interval)}` : "–"; }, parts: parts(m, (r) => conditionPoint(r.c, m)?.mean ?? null, (r) => conditionPoint(r.c, m)?.interval) });
+    columns.push({ name: axisWords(m), number: true, value: (r) => conditionPoint(r.c, m)?.mean ?? null, show: (r) => cellOf(m, conditionPoint(r.c, m)), parts: parts(m, (r) => conditionPoint(r.c, m)?.mean ?? null, (r) => conditionPoint(r.c, m)?.interval) });
     if (base === null) return;
-    columns.push({ name: "change, points", number: true, value: (r) => report.landscape.differences[r.c][m]?.mean ?? null, show: (r) => shownDifference(m, report.landscape.differences[r.c][m]), parts: [{ name: `${report.measures[m].key}.change`, value: (r) => report.landscape.differences[r.c][m]?.mean ?? null }, { name: `${report.measures[m].key}.change.low`, value: (r) => report.landscape.differences[r.c][m]?.interval?.low ?? null }, { name: `${report.measures[m].key}.change.high`, value: (r) => report.landscape.differences[r.c][m]?.interval?.high ?? null }] });
+    columns.push({ name: "change, points", number: true, value: (r) => report.landscape.differences[r.c][m]?.mean ?? null, show: (r) => differenceCell(m, report.landscape.differences[r.c][m]), parts: [{ name: `${report.measures[m].key}.change`, value: (r) => report.landscape.differences[r.c][m]?.mean ?? null }, { name: `${report.measures[m].key}.change.low`, value: (r) => report.landscape.differences[r.c][m]?.interval?.low ?? null }, { name: `${report.measures[m].key}.change.high`, value: (r) => report.landscape.differences[r.c][m]?.interval?.high ?? null }] });
     const key = ["retention_change", "generalisation_change"][at];
     if (report.analysis && key) columns.push({ name: "p (Holm)", number: true, title: "two-sided, after Holm's correction over all conditions and both rates", value: p(key), show: (r) => (p(key)(r) === null ? "–" : shownP(p(key)(r))) });
   });
-  if (report.analysis) columns.push({ name: "P(on frontier)", number: true, value: (r) => analysed(r)?.p_on_frontier ?? null, show: (r) => percent(analysed(r)?.p_on_frontier, 0) });
+  if (report.analysis) {
+    const equal = equalConditions(headlines()).flat();
+    columns.push({ name: "P(on frontier)", number: true, value: (r) => analysed(r)?.p_on_frontier ?? null, show: (r) => sharedShare(analysed(r)?.p_on_frontier, equal.includes(r.c)) });
+  }
   return plainTable("Conditions", columns, rows, { file: "conditions", rowClass: (r) => (r.c === base ? "baseline" : undefined),
     note: `${base === null ? "" : `Changes are against ${report.conditions[base].name}, with the same seeds and bundles on both sides. `}Brackets are 95 % intervals over runs and groups of bundles${report.conditions.some((c) => c.foreign) ? "; of the scoreboard from outside, over its bundles alone" : ""}.` });
 }
@@ -130,7 +139,7 @@ function boardsTable() {
   return plainTable("Scoreboards", [
     { name: "Condition", value: (r) => report.conditions[r.run.condition].name, show: (r) => named(r.run.condition) },
     { name: "Eval", value: (r) => report.evals[r.board.eval].name },
-    { name: "Pass rate", number: true, value: (r) => r.board.scoreboard.overall.pass_rate, show: (r) => { const of = r.board.scoreboard.overall; return `${percent(of.pass_rate)}${of.ci95 ? ` [${fixed(100 * of.ci95.low, 1)}, ${fixed(100 * of.ci95.high, 1)}]` : ""}`; } },
+    { name: "Pass rate", number: true, value: (r) => r.board.scoreboard.overall.pass_rate, show: (r) => { const of = r.board.scoreboard.overall; return withInterval(percent(of.pass_rate), between(of.ci95, 1, 100)); } },
     { name: "Bundles", number: true, value: (r) => r.board.scoreboard.overall.n },
   ], rows, { note: "Wilson intervals at 95 %." });
 }
@@ -149,19 +158,19 @@ function guardrailSection() {
   if (groups.length === 0) section.append(el("p", { class: "note good" }, "All that was looked at is healthy."));
   section.append(el("ul", { class: "findings" }, groups.map(([, all]) => {
     const { finding, place } = all[0];
-    const line = (f) => el("li", {}, f.place ? el("strong", {}, `${f.place}: `) : null, f.finding.message);
+    const line = (f) => el("li", {}, f.place ? el("strong", {}, `${f.place}: `) : null, plainly(f.finding.message));
     return el("li", { class: `level ${finding.level.toLowerCase()}` },
       el("p", {}, el("strong", {}, `${finding.id} ${finding.name.replaceAll("_", " ")}`), ` · ${finding.level}${all.length > 1 ? ` · ${count(all.length)} times` : ""}`),
-      all.length === 1 ? el("p", {}, place ? el("strong", {}, `${place}: `) : null, finding.message)
-        : el("details", {}, el("summary", {}, place ? `${place}: ${finding.message}` : finding.message, ` (and ${count(all.length - 1)} more)`), el("ul", { class: "tight" }, all.map(line))),
+      all.length === 1 ? el("p", {}, place ? el("strong", {}, `${place}: `) : null, plainly(finding.message))
+        : el("details", {}, el("summary", {}, place ? `${place}: ${plainly(finding.message)}` : plainly(finding.message), ` (and ${count(all.length - 1)} more)`), el("ul", { class: "tight" }, all.map(line))),
       finding.advice ? el("p", { class: "quiet" }, `What to do: ${finding.advice}`) : null);
   })));
   if (report.not_run.length) section.append(el("details", {}, el("summary", {}, `${plural(report.not_run.length, "guardrail")} had nothing to look at`), el("ul", { class: "tight" }, report.not_run.map((line) => el("li", {}, line)))));
   section.append(plainTable("All findings", [
-    { name: "Guardrail", value: (r) => `${r.finding.id} ${r.finding.name}` }, { name: "Level", value: (r) => r.finding.level }, { name: "Where", value: (r) => r.place || "–" }, { name: "Finding", value: (r) => r.finding.message }, { name: "Advice", value: (r) => r.finding.advice || null },
+    { name: "Guardrail", value: (r) => `${r.finding.id} ${r.finding.name}` }, { name: "Level", value: (r) => r.finding.level }, { name: "Where", class: "code", value: (r) => r.place || "–" }, { name: "Finding", value: (r) => plainly(r.finding.message) }, { name: "Advice", value: (r) => r.finding.advice || null },
   ], report.findings, { file: "guardrails" }));
   const table = section.lastChild;
-  const fold = el("details", {}, el("summary", {}, "All findings as a table, with downloads"));
+  const fold = el("details", { class: "screen" }, el("summary", {}, "All findings as a table, with downloads"));
   table.replaceWith(fold);
   fold.append(table);
   return section;

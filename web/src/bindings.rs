@@ -90,7 +90,7 @@ impl Session {
         self.inner.load(name, &bytes, Slot::named(slot)).map(|loaded| to_js(&loaded)).map_err(thrown)
     }
 
-    /// Lets go of an eval set, a baseline or its items.
+    /// Lets go of a checkpoint, an eval set, a baseline or its items.
     pub fn forget(&self, id: u32) {
         self.inner.forget(id);
     }

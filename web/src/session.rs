@@ -4,7 +4,7 @@
 
 use crate::failure::{Failure, sentence};
 use crate::packed::unpacked;
-use crate::upload::{Kind, Slot, check_slot, kind};
+use crate::upload::{Kind, Slot, check_kind, kind};
 use crate::view::{self, Evaluated, Loaded};
 use crucible_core::backend::Backend;
 use crucible_core::data::{BundleSet, hex, read_bundles, read_events};
@@ -19,6 +19,8 @@ use std::rc::Rc;
 
 /// A model.
 pub struct Model {
+    /// The page's number of it.
+    pub id: u32,
     /// The file's name.
     pub name: String,
     /// SHA-256 of the file's bytes.
@@ -106,14 +108,14 @@ struct State {
 pub struct Session(RefCell<State>);
 
 impl Session {
-    /// Takes a file: what it is, is seen by its content.
+    /// Takes a file: what it is, is seen by its content, wherever it was dropped.
     ///
     /// # Errors
-    /// It can't be used, or does not belong to `slot`.
+    /// It can't be used.
     pub fn load(&self, name: &str, bytes: &[u8], slot: Slot) -> Result<Loaded, Failure> {
         let content = unpacked(name, bytes)?;
         let kind = kind(name, &content);
-        check_slot(name, kind, slot).map_err(|failure| more_of(kind, name, &content, failure))?;
+        check_kind(name, kind, slot).map_err(|failure| more_of(kind, name, &content, failure))?;
         match kind {
             Kind::Checkpoint | Kind::Safetensors => self.load_checkpoint(name, bytes, &content),
             Kind::Bundles => self.load_set(name, bytes, &content),
@@ -126,8 +128,9 @@ impl Session {
         let checkpoint = Checkpoint::from_bytes(content).map_err(|e| refused(name, &e))?;
         // Hashed as the command does it: what the file holds, unpacked.
         let hash = hex(&Sha256::digest(content));
-        let model = Rc::new(Model { name: name.to_owned(), hash, bytes: bytes.len(), checkpoint });
         let mut state = self.0.borrow_mut();
+        let model = Rc::new(Model { id: state.next, name: name.to_owned(), hash, bytes: bytes.len(), checkpoint });
+        state.next += 1;
         state.outcomes.clear();
         state.model = Some(Rc::clone(&model));
         Ok(view::model(&model))
@@ -175,9 +178,13 @@ impl Session {
         Ok(view::items(&items))
     }
 
-    /// Lets go of an eval set, a baseline or its items.
+    /// Lets go of a checkpoint, an eval set, a baseline or its items.
     pub fn forget(&self, id: u32) {
         let mut state = self.0.borrow_mut();
+        if state.model.as_ref().is_some_and(|known| known.id == id) {
+            state.model = None;
+            state.outcomes.clear();
+        }
         state.sets.retain(|known| known.id != id);
         state.baselines.retain(|known| known.id != id);
         state.items.retain(|known| known.id != id);

@@ -1,10 +1,10 @@
-//! What a file is, and whether it belongs where it was dropped.
+//! What a file is, by its content, and whether the page can use it.
 
 use crate::failure::{Failure, sentence};
 use crucible_core::data::kind;
 pub use crucible_core::data::kind::Kind;
 
-/// Where a file was dropped.
+/// Where a file was dropped: what its visitor takes it for. A file of another kind is taken all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// Anywhere on the page: its content says where it belongs.
@@ -39,7 +39,7 @@ impl Slot {
     }
 }
 
-/// What a kind is called where it was dropped.
+/// What a kind is called on the page.
 fn is(kind: Kind) -> &'static str {
     match kind {
         Kind::Bundles => "an eval set (bundles)",
@@ -47,14 +47,9 @@ fn is(kind: Kind) -> &'static str {
     }
 }
 
-fn belongs(kind: Kind, slot: Slot) -> bool {
-    match kind {
-        // Tensors of other programs are told apart by their reader.
-        Kind::Checkpoint | Kind::Safetensors => matches!(slot, Slot::Any | Slot::Checkpoint),
-        Kind::Bundles => matches!(slot, Slot::Any | Slot::EvalSet),
-        Kind::Scoreboard | Kind::Items => matches!(slot, Slot::Any | Slot::Baseline),
-        _ => false,
-    }
+fn is_usable(kind: Kind) -> bool {
+    // Tensors of other programs are told apart by their reader.
+    matches!(kind, Kind::Checkpoint | Kind::Safetensors | Kind::Bundles | Kind::Scoreboard | Kind::Items)
 }
 
 const MIB: u64 = 1 << 20;
@@ -91,19 +86,16 @@ pub fn kind(name: &str, bytes: &[u8]) -> Kind {
     }
 }
 
-/// Refuses a file that does not belong where it was dropped.
+/// Refuses a file of a kind that the page can't use.
 ///
 /// # Errors
-/// It does not.
-pub fn check_slot(name: &str, kind: Kind, slot: Slot) -> Result<(), Failure> {
-    if belongs(kind, slot) {
+/// It can't.
+pub fn check_kind(name: &str, kind: Kind, slot: Slot) -> Result<(), Failure> {
+    if is_usable(kind) {
         return Ok(());
     }
     let what = format!("It is {}; expected here: {}.", is(kind), slot.wants());
     let advice = match kind {
-        Kind::Checkpoint => "Put it where it says Checkpoint.".to_owned(),
-        Kind::Bundles => "Put it where it says Eval sets.".to_owned(),
-        Kind::Scoreboard | Kind::Items => "Put it where it says Baseline.".to_owned(),
         Kind::Events => "An eval set holds bundles: `crucible bundle --events FILE` makes them of events.".to_owned(),
         Kind::Pickle | Kind::Npy | Kind::Npz | Kind::Gguf | Kind::Hdf5 => {
             "What is read here is what `crucible train` writes: checkpoint_final.safetensors.".to_owned()
@@ -143,19 +135,19 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_wrong_place_is_told_its_place() {
-        let failure = check_slot("e.jsonl", Kind::Bundles, Slot::Checkpoint).expect_err("an eval set");
-        assert!(failure.title.contains("no checkpoint") && failure.what.contains("an eval set"), "{failure:?}");
-        let failure = check_slot("m", Kind::Checkpoint, Slot::EvalSet).expect_err("a checkpoint");
-        assert!(failure.title.contains("no eval set") && failure.advice.contains("Checkpoint"), "{failure:?}");
-        for kind in [Kind::Checkpoint, Kind::Safetensors, Kind::Bundles, Kind::Scoreboard, Kind::Items] {
-            assert_eq!(check_slot("x", kind, Slot::Any), Ok(()));
-        }
-        let failure = check_slot("x", Kind::LfsPointer, Slot::Checkpoint).expect_err("a pointer");
+    fn the_place_is_a_hint_and_the_kind_decides() {
+        let failure = check_kind("e.jsonl", Kind::Events, Slot::EvalSet).expect_err("events");
+        assert!(failure.title.contains("no eval set") && failure.what.contains("events"), "{failure:?}");
+        let failure = check_kind("x", Kind::LfsPointer, Slot::Checkpoint).expect_err("a pointer");
         assert!(failure.what.contains("Git LFS") && failure.advice.contains("git lfs pull"), "{failure:?}");
-        for kind in [Kind::Events, Kind::Adapter, Kind::Pickle, Kind::Html, Kind::JsonLines, Kind::Text, Kind::Binary] {
-            for slot in [Slot::Any, Slot::Checkpoint, Slot::EvalSet, Slot::Baseline] {
-                assert!(check_slot("x", kind, slot).is_err(), "{kind:?} in {slot:?}");
+        for slot in [Slot::Any, Slot::Checkpoint, Slot::EvalSet, Slot::Baseline] {
+            for kind in [Kind::Checkpoint, Kind::Safetensors, Kind::Bundles, Kind::Scoreboard, Kind::Items] {
+                assert_eq!(check_kind("x", kind, slot), Ok(()));
+            }
+            let refused =
+                [Kind::Events, Kind::Adapter, Kind::Pickle, Kind::Html, Kind::JsonLines, Kind::Text, Kind::Binary];
+            for kind in refused {
+                assert!(check_kind("x", kind, slot).is_err(), "{kind:?} in {slot:?}");
             }
         }
     }

@@ -29,6 +29,8 @@ pub struct Count {
 pub enum Loaded {
     /// A model.
     Checkpoint {
+        /// The page's number of it.
+        id: u32,
         /// The file.
         name: String,
         /// SHA-256 of its bytes.
@@ -88,8 +90,9 @@ pub enum Loaded {
 }
 
 pub(crate) fn model(model: &Model) -> Loaded {
-    let Model { name, hash, bytes, checkpoint } = model;
+    let Model { id, name, hash, bytes, checkpoint } = model;
     Loaded::Checkpoint {
+        id: *id,
         name: name.clone(),
         hash: hash.clone(),
         bytes: *bytes,

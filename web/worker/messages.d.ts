@@ -1,11 +1,12 @@
 // What a page and its worker say to each other. A page sends `Request`s; each gets one `Reply` with its `id`, and an
 // evaluation says `Progress` before. Names are those of the Rust types in web/src.
 
-/** Where a file was dropped. */
+/** Where a file was dropped: a hint, its content says what it is. */
 export type Slot = "any" | "checkpoint" | "eval_set" | "baseline";
 
 export type Request = { id: number } & (
     | { request: "start"; wasm: ArrayBuffer }
+    | { request: "adapter" }
     | { request: "self_check" }
     | { request: "load"; file: File; slot: Slot }
     | { request: "forget"; item: number }
@@ -17,7 +18,7 @@ export type Request = { id: number } & (
 
 /** `broken`: the worker can't be used any more. */
 export type Reply =
-    | { id: number; answer: Started | SelfCheck | Loaded | Evaluated | Columns | Texts | Uint8Array | null }
+    | { id: number; answer: Started | Adapter | SelfCheck | Loaded | Evaluated | Columns | Texts | Uint8Array | null }
     | { id: number; failure: Failure; broken: boolean };
 
 export interface Progress { id: number; progress: { done: number } }
@@ -28,14 +29,18 @@ export interface Started { version: string }
 export interface Failure { code: string; title: string; what: string; where: Place[]; more: number; advice: string }
 export interface Place { line: number | null; field: string | null; message: string }
 
+/** Known before anything is computed on it. */
+export interface Adapter { state: "hardware" | "software" | "none"; name: string }
+
 export type SelfCheck =
     | { state: "agrees"; device: string; largest: number }
     | { state: "differs"; device: string; largest: number | null }
     | { state: "no_gpu" | "failed"; message: string };
 
 export interface Count { name: string; count: number }
+/** `null` in place of it: the reading was cancelled. */
 export type Loaded =
-    | { kind: "checkpoint"; name: string; hash: string; bytes: number; dim: number; vocabulary?: number; step: number; seed: string }
+    | { kind: "checkpoint"; id: number; name: string; hash: string; bytes: number; dim: number; vocabulary?: number; step: number; seed: string }
     | { kind: "eval_set"; id: number; name: string; fingerprint: string; bundles: number; events: number; tiers: Count[]; pools: Count[] }
     | { kind: "baseline"; id: number; name: string; checkpoint: string; eval_path: string; fingerprint: string; pass_rate: number | null }
     | { kind: "baseline_items"; id: number; name: string; items: number };

@@ -9,17 +9,31 @@ let cancelled = false;
 /** Lets other messages in. */
 const breath = () => new Promise((resolve) => setTimeout(resolve));
 
+/** What kind of GPU this page would get. One in software (SwiftShader, lavapipe) is slower than the CPU's own way. */
+async function adapter() {
+  const found = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
+  if (!found) return { state: "none", name: "" };
+  const { vendor, architecture, device, description, isFallbackAdapter } = found.info ?? {};
+  const name = [description || device, vendor, architecture].filter(Boolean).join(" ");
+  const software = found.isFallbackAdapter || isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i.test(name);
+  return { state: software ? "software" : "hardware", name };
+}
+
 const answers = {
   async start({ wasm }) {
     await wasm_bindgen({ module_or_path: wasm });
     session = new wasm_bindgen.Session();
     return { version: wasm_bindgen.version() };
   },
+  adapter,
   self_check: () => session.self_check(),
   async load({ file, slot }) {
     // Before it is read: a file too large would end the page.
     session.check_size(file.name, file.size);
-    return session.load(file.name, new Uint8Array(await file.arrayBuffer()), slot);
+    cancelled = false;
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    await breath();
+    return cancelled ? null : session.load(file.name, bytes, slot);
   },
   forget({ item }) {
     session.forget(item);
@@ -35,6 +49,8 @@ const answers = {
       return !cancelled;
     };
     const evaluated = await session.evaluate(set, gpu, allow_mismatch, timestamp, goOn);
+    await breath();
+    if (cancelled) return null;
     return evaluated && { ...evaluated, seconds: (performance.now() - start) / 1000 };
   },
   cancel() {

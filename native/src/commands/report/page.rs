@@ -13,19 +13,28 @@ use std::io::Write as _;
 
 /// Where parts go. Each stands once.
 const TEMPLATE: &str = include_str!("../../../../web/report/template.html");
-const STYLES: [&str; 2] =
-    [include_str!("../../../../web/static/theme.css"), include_str!("../../../../web/report/report.css")];
-/// d3 7.9.2, ISC.
+const STYLES: [&str; 3] = [
+    include_str!("../../../../web/shared/theme.css"),
+    include_str!("../../../../web/shared/parts.css"),
+    include_str!("../../../../web/report/report.css"),
+];
+/// Parts of d3, with their licence.
 const LIBRARY: &str = include_str!("../../../../web/vendor/d3.min.js");
-const LIBRARY_LICENSE: &str = include_str!("../../../../web/vendor/d3.LICENSE");
+/// What starts an evaluator.
+const EVALUATOR: &str = include_str!("../../../../web/shared/evaluator.js");
+/// Scripts that the evaluator's page uses, too: modules there, plain scripts here.
+const SHARED: [&str; 5] = [
+    include_str!("../../../../web/shared/text.js"),
+    include_str!("../../../../web/shared/dom.js"),
+    include_str!("../../../../web/shared/table.js"),
+    include_str!("../../../../web/shared/chart.js"),
+    include_str!("../../../../web/shared/files.js"),
+];
 /// The page's own scripts, in order: each uses what stands before it.
-const SCRIPTS: [&str; 15] = [
-    include_str!("../../../../web/report/dom.js"),
+const SCRIPTS: [&str; 12] = [
     include_str!("../../../../web/report/data.js"),
     include_str!("../../../../web/report/words.js"),
     include_str!("../../../../web/report/state.js"),
-    include_str!("../../../../web/report/table.js"),
-    include_str!("../../../../web/report/chart.js"),
     include_str!("../../../../web/report/items.js"),
     include_str!("../../../../web/report/drop.js"),
     include_str!("../../../../web/report/margins.js"),
@@ -44,14 +53,15 @@ const SCRIPTS: [&str; 15] = [
 pub(super) fn html(report: &Report, evaluator: bool) -> CliResult<String> {
     let evaluator = evaluator.then(engine).flatten();
     let style = STYLES.join("\n");
-    let library = format!("/*\nd3 7.9.2\n{LIBRARY_LICENSE}*/\n{LIBRARY}");
-    let (engine, client) = evaluator.unwrap_or_default();
-    let script = format!("(() => {{\n\"use strict\";\n{client}\n{}\n}})();\n", SCRIPTS.join("\n"));
+    let engine = evaluator.unwrap_or_default();
+    let client = if engine.is_empty() { None } else { Some(EVALUATOR) };
+    let shared: String = client.into_iter().chain(SHARED).map(plain).collect();
+    let script = format!("(() => {{\n\"use strict\";\n{shared}{}\n}})();\n", SCRIPTS.join("\n"));
     // A module may be compiled, in a worker that is made of a text of this page; still nothing comes from elsewhere.
     let module = if engine.is_empty() { ("", "") } else { (" 'wasm-unsafe-eval'", " worker-src blob:;") };
     let policy = format!(
         "default-src 'none'; script-src {} {}{};{} style-src {}; img-src data: blob:; base-uri 'none'; form-action 'none'",
-        source(&library),
+        source(LIBRARY),
         source(&script),
         module.0,
         module.1,
@@ -64,21 +74,23 @@ pub(super) fn html(report: &Report, evaluator: bool) -> CliResult<String> {
         ("{{title}}", &title),
         ("{{style}}", &style),
         ("{{engine}}", &engine),
-        ("{{library}}", &library),
+        ("{{library}}", LIBRARY),
         ("{{script}}", &script),
         ("{{data}}", &data),
     ];
     Ok(filled(TEMPLATE, &parts))
 }
 
-/// The evaluator: an element with the module and its worker, and the script that starts them. None in a program that was
-/// built without the page.
-fn engine() -> Option<(String, &'static str)> {
+/// The evaluator: an element with the module and its worker. None in a program that was built without the page.
+fn engine() -> Option<String> {
     let engine = web_assets::engine()?;
-    let client = std::str::from_utf8(web_assets::asset("evaluator.js")?).ok()?;
-    // Its exports are its last line; here all is one script.
-    let (client, _) = client.rsplit_once("export {")?;
-    Some((format!("<script type=\"application/json\" id=\"engine\">{engine}</script>\n"), client))
+    Some(format!("<script type=\"application/json\" id=\"engine\">{engine}</script>\n"))
+}
+
+/// A module as a part of one plain script: without its imports, and without its exports in the last line.
+fn plain(module: &str) -> String {
+    let outside = |line: &&str| !line.starts_with("import ") && !line.starts_with("export ");
+    module.lines().filter(outside).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Puts parts into their places; what a part holds is not looked at again.
@@ -138,11 +150,27 @@ mod tests {
 
     #[test]
     fn no_script_or_style_ends_its_own_block() {
-        for script in SCRIPTS.iter().chain([&LIBRARY]) {
+        for script in SCRIPTS.iter().chain(&SHARED).chain([&LIBRARY, &EVALUATOR]) {
             let lower = script.to_lowercase();
             assert!(!lower.contains("</script") && !lower.contains("<!--"), "{}", &script[..60]);
         }
         assert!(STYLES.iter().all(|s| !s.to_lowercase().contains("</style")));
+    }
+
+    #[test]
+    fn modules_become_parts_of_one_script() {
+        assert_eq!(plain("import { a } from \"./a.js\";\nconst b = a;\nexport { b };\n"), "const b = a;\n");
+        for module in SHARED.iter().chain([&EVALUATOR]) {
+            let outside = |line: &&str| line.starts_with("import ") || line.starts_with("export ");
+            assert!(
+                module.lines().filter(outside).all(|line| line.ends_with(';')),
+                "an import or export of several lines"
+            );
+            assert!(
+                module.trim_end().lines().next_back().is_some_and(|line| line.starts_with("export {")),
+                "exports last"
+            );
+        }
     }
 
     #[test]

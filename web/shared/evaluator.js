@@ -1,5 +1,4 @@
-// What a page uses to evaluate: starts the worker, hands it requests, gives back promises. Without imports, and with its
-// exports in the last line, so that a page that is one file can hold it too.
+// What a page uses to evaluate: starts the worker, hands it requests, gives back promises.
 
 /** Unpacks base64 of gzip. */
 async function unpacked(text) {
@@ -30,7 +29,7 @@ class Evaluator {
     const address = URL.createObjectURL(new Blob([engine.worker], { type: "text/javascript" }));
     evaluator.#worker = new Worker(trusted(address));
     evaluator.#worker.addEventListener("message", ({ data }) => evaluator.#heard(data));
-    evaluator.#worker.addEventListener("error", (event) => evaluator.#end(event.message));
+    evaluator.#worker.addEventListener("error", (event) => evaluator.#end("The page's worker stopped", event.message));
     const wasm = await unpacked(engine.wasm);
     const { version } = await evaluator.ask("start", { wasm });
     URL.revokeObjectURL(address);
@@ -47,6 +46,18 @@ class Evaluator {
     });
   }
 
+  /** Asks for an end to what is done now. True if the worker answers within `patience` milliseconds; one that is in the middle
+   * of something does not hear, and `stop` is what is left. */
+  async cancel(patience = 300) {
+    const late = new Promise((resolve) => { setTimeout(() => resolve(false), patience); });
+    return Promise.race([this.ask("cancel").then(() => true, () => true), late]);
+  }
+
+  /** Ends the worker, whatever it does; its requests fail with the code `stopped`. */
+  stop() {
+    this.#end("Stopped", "The work was stopped.", "stopped");
+  }
+
   #heard({ id, answer, failure, progress, broken }) {
     const waiting = this.#waiting.get(id);
     if (progress) {
@@ -54,17 +65,16 @@ class Evaluator {
       return;
     }
     this.#waiting.delete(id);
-    if (broken) this.#end(failure.what);
+    if (broken) this.#end("The page's worker stopped", failure.what);
     if (failure) waiting?.reject(failure);
     else waiting?.resolve(answer);
   }
 
   /** Nothing will be answered any more. */
-  #end(message) {
+  #end(title, what, code = "broken") {
     this.broken = true;
     this.#worker.terminate();
-    const advice = "Reload the page.";
-    const failure = { code: "broken", title: "The page's worker stopped", what: message, where: [], more: 0, advice };
+    const failure = { code, title, what, where: [], more: 0, advice: "Reload the page." };
     for (const { reject } of this.#waiting.values()) reject(failure);
     this.#waiting.clear();
   }

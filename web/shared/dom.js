@@ -1,8 +1,8 @@
-// Elements, numbers as text, and files to download. Text goes in as text, never as markup: it may come from a stranger's file.
+// Elements, and files to download. Text goes in as text, never as markup: it may come from a stranger's file.
 
 const byId = (id) => document.getElementById(id);
 
-// el("p", {class: "quiet", onclick: f}, "text", otherElement)
+/** el("p", {class: "quiet", onclick: f}, "text", otherElement): what is absent is left out. */
 function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -15,25 +15,16 @@ function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-const MINUS = "\u2212";
-const signless = (text) => text.replace("-", MINUS);
-const fixed = (x, digits) => (x === null || x === undefined || !Number.isFinite(x) ? "–" : signless(x.toFixed(digits)));
-const signed = (x, digits) => (x > 0 ? "+" : "") + fixed(x, digits);
-const count = (n) => n.toLocaleString("en");
-const percent = (x, digits = 1) => (x === null || x === undefined ? "–" : `${fixed(100 * x, digits)} %`);
-const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
-const listed = (words) => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
-
 function download(name, type, content) {
   const address = URL.createObjectURL(new Blob([content], { type }));
   const link = el("a", { href: address, download: name });
   document.body.append(link);
   link.click();
   link.remove();
-  setTimeout(() => URL.revokeObjectURL(address), 10000);
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
-// Cells that a spreadsheet would take for a formula are made text.
+/** Cells that a spreadsheet would take for a formula are made text. */
 const csvCell = (value) => {
   let text = value === null || value === undefined ? "" : String(value);
   if (typeof value === "string" && /^[=+@\t\r]|^-(?![\d.])/.test(text)) text = `'${text}`;
@@ -42,20 +33,16 @@ const csvCell = (value) => {
 const csv = (columns, rows) =>
   [columns.map(csvCell), ...rows.map((row) => row.map(csvCell))].map((cells) => cells.join(",")).join("\r\n") + "\r\n";
 
+/** Buttons for a table as CSV and JSON. */
 function downloads(name, columns, rows) {
-  return el(
-    "span",
-    { class: "downloads" },
-    el("button", { type: "button", class: "small", onclick: () => download(`${name}.csv`, "text/csv", csv(columns(), rows())), "aria-label": `Download ${name} as CSV` }, "CSV"),
-    el("button", { type: "button", class: "small", onclick: () => {
-      const names = columns();
-      const objects = rows().map((row) => Object.fromEntries(row.map((value, i) => [names[i], value])));
-      download(`${name}.json`, "application/json", JSON.stringify(objects, null, 1));
-    }, "aria-label": `Download ${name} as JSON` }, "JSON"),
-  );
+  const asJson = () => {
+    const names = columns();
+    const objects = rows().map((row) => Object.fromEntries(row.map((value, i) => [names[i], value])));
+    download(`${name}.json`, "application/json", JSON.stringify(objects, null, 1));
+  };
+  const button = (title, give) => el("button", { type: "button", class: "small", onclick: give, "aria-label": `Download ${name} as ${title}` }, title);
+  return el("span", { class: "downloads" }, button("CSV", () => download(`${name}.csv`, "text/csv", csv(columns(), rows()))), button("JSON", asJson));
 }
-
-const announce = (text) => { byId("announce").textContent = text; };
 
 function select(label, options, value, onchange, attributes = {}) {
   const groups = new Map();
@@ -74,5 +61,7 @@ const checkbox = (label, checked, onchange) => {
   return el("label", { class: "check" }, box, el("span", {}, label));
 };
 
-const empty = (reason, advice) =>
-  el("section", { class: "empty" }, el("h2", {}, "Nothing to show here"), el("p", {}, reason), advice ? el("p", { class: "quiet" }, "To change that: ", advice) : null);
+/** What a page looks like on paper: charts have this width in pixels (A4 within its margins), lists are cut to so many rows. */
+const paper = { on: false, width: 690, rows: 40 };
+
+export { byId, checkbox, csv, download, downloads, el, paper, select };
