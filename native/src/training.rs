@@ -19,7 +19,7 @@ use crucible_core::curriculum::exposure::{self, CellExposure, RunExposures};
 use crucible_core::curriculum::{CELL_NAMES, CELLS, cell_sizes};
 use crucible_core::data::{BundleSet, content_hash, hex};
 use crucible_core::encoder::{Checkpoint, Corpus, CorpusBuilder, EncoderError, StaticEncoder, Tokenizer};
-use crucible_core::guardrails::{self, Finding, Level, Report, loss_spike};
+use crucible_core::guardrails::{self, Before, Finding, Level, Report, loss_spike};
 use crucible_core::printable;
 use crucible_core::train::{
     DeviceTrainee, Engine, Metrics, Observer, Optimizer, Outcome, State, StateError, TrainError, train, train_on,
@@ -153,47 +153,92 @@ pub struct Summary {
 ///
 /// # Errors
 /// Exit status 6 with what stopped it.
-pub fn check_before(config: &Config, set: &BundleSet, ctx: &Context) -> CliResult<Report> {
-    judge_before(find_before(config, set, ctx), config, ctx)
+pub fn check_before(config: &Config, set: &BundleSet, ctx: &Context) -> CliResult<Before> {
+    let may_stop = if config.guardrails.enabled { MayStop::All } else { MayStop::None };
+    judge_before(find_before(config, set, ctx), config, may_stop, ctx)
 }
 
-/// What those guardrails find: the same for every seed.
+/// What those guardrails find, and which of them had nothing to look at: the same for every seed.
 #[must_use]
-pub fn find_before(config: &Config, set: &BundleSet, ctx: &Context) -> Vec<Finding> {
+pub fn find_before(config: &Config, set: &BundleSet, ctx: &Context) -> Before {
     let mut findings = guardrails::configuration::check(config);
     findings.extend(guards::of_bundles(set, config));
     findings.extend(guards::dilution(set, config));
-    let evals = guards::named_evals(config, ctx);
+    let (evals, mut missing) = guards::named_evals(config, ctx);
     findings.extend(guards::leakage(set, &evals, &config.guardrails));
     for eval in evals.iter().filter(|e| e.name == guards::FROZEN) {
         match guards::versions(eval) {
             Ok(finding) => findings.extend(finding),
             Err(error) => {
-                ctx.reporter.warn(format!("the versions of {} were not checked: {error}", eval.path.display()))
+                let message = format!("the versions of {} were not checked: {error}", eval.path.display());
+                ctx.reporter.warn(&message);
+                missing.push(message);
             }
         }
     }
-    findings
+    guards::before(findings, &missing)
 }
 
-/// Prints them and tells whom it concerns; an error if one stops the run.
+/// Which guardrails may stop a run before its first step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MayStop {
+    /// They only record what they found.
+    None,
+    /// Those that say of the data that results would mean nothing (G11, G12, G13, G15). How the conditions of a sweep
+    /// train is what the sweep tries out: what is found there is recorded.
+    Data,
+    /// All of them.
+    All,
+}
+
+impl MayStop {
+    /// Of the trials of a sweep.
+    #[must_use]
+    pub fn in_sweep(config: &Config) -> Self {
+        if config.guardrails.enabled { Self::All } else { Self::Data }
+    }
+
+    fn may(self, finding: &Finding) -> bool {
+        match self {
+            Self::None => false,
+            Self::Data => ["G11", "G12", "G13", "G15"].contains(&finding.id.as_str()),
+            Self::All => true,
+        }
+    }
+}
+
+/// Prints them and tells whom it concerns; an error if one stops the run, which takes `may_stop`.
 ///
 /// # Errors
 /// As [`check_before`].
-pub fn judge_before(findings: Vec<Finding>, config: &Config, ctx: &Context) -> CliResult<Report> {
-    let report = Report::judge(findings, config.guardrails.block_on_critical, &config.guardrails.overrides);
-    let stops = config.guardrails.enabled && report.stops;
-    webhook::tell(config.guardrails.webhook.as_deref(), "train", &report.findings, stops, &ctx.reporter);
-    for finding in report.findings.iter().filter(|f| f.level > Level::Ok) {
+pub fn judge_before(before: Before, config: &Config, may_stop: MayStop, ctx: &Context) -> CliResult<Before> {
+    let webhook = config.guardrails.webhook.as_deref();
+    let decided = decide_before(before.clone(), config, may_stop);
+    webhook::tell(webhook, "train", &before.findings, decided.is_err(), &ctx.reporter);
+    for finding in before.findings.iter().filter(|f| f.level > Level::Ok) {
         ctx.reporter.warn(describe(finding));
     }
-    if stops {
-        let worst = report.findings.iter().max_by_key(|f| f.level);
+    decided
+}
+
+/// The same, and nobody hears of it.
+///
+/// # Errors
+/// As [`check_before`].
+pub fn decide_before(before: Before, config: &Config, may_stop: MayStop) -> CliResult<Before> {
+    let judged = |findings: Vec<Finding>| {
+        Report::judge(findings, config.guardrails.block_on_critical, &config.guardrails.overrides)
+    };
+    let may = judged(before.findings.iter().filter(|f| may_stop.may(f)).cloned().collect());
+    let report = judged(before.findings);
+    if may.stops {
+        let acknowledged = |f: &Finding| may.overrides.iter().any(|o| o.id == f.id && o.message == f.message);
+        let worst = may.findings.iter().filter(|f| !acknowledged(f)).max_by_key(|f| f.level);
         let message = worst.map_or_else(String::new, describe);
         let error = CliError::new(Exit::Stopped, format!("stopped before training by a guardrail: {message}"));
         return Err(error.advise("fix the cause, or acknowledge a CRITICAL finding with --guardrail-override NAME"));
     }
-    Ok(report)
+    Ok(Before { findings: report.findings, overrides: report.overrides, not_run: before.not_run })
 }
 
 /// One line about a finding.
@@ -233,6 +278,8 @@ pub struct Span<'a> {
     pub until: Option<u64>,
     /// The run's tracker.
     pub tracked: Option<&'a tracking::Run>,
+    /// What guardrails said before it; kept in its folder.
+    pub before: Option<&'a Before>,
 }
 
 /// Where the model of a step on the way lies.
@@ -252,7 +299,7 @@ pub fn run_seed_on(
     config: &Config,
     seed: u64,
     dir: &Path,
-    Span { resume, until, tracked }: Span<'_>,
+    Span { resume, until, tracked, before }: Span<'_>,
     stop: &Stop,
     ctx: &Context,
 ) -> CliResult<Summary> {
@@ -305,6 +352,11 @@ pub fn run_seed_on(
     own.experiment.seeds = vec![seed];
     own.tracking = config::Tracking::default();
     output::write_file(&dir.join("config.yaml"), config::to_yaml(&own).as_bytes())?;
+    output::remove_leftovers(&dir.join(guards::BEFORE))?;
+    match before {
+        Some(before) => output::write_json(&dir.join(guards::BEFORE), before)?,
+        None => output::remove_file(&dir.join(guards::BEFORE))?,
+    }
     if let Some(tracked) = tracked {
         tracked.begin((first > 0).then_some(first));
     }

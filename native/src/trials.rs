@@ -11,16 +11,16 @@ use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::tracking::journal::Status;
 use crate::tracking::{self, Server};
-use crate::training::{self, CHECKPOINT, Inputs, Span};
+use crate::training::{self, CHECKPOINT, Inputs, MayStop, Span};
 use crate::{device, io, lock, output};
-use crucible_core::config::{Config, decides};
+use crucible_core::config::{Config, check_values, decides};
 use crucible_core::data::read_bundles;
 use crucible_core::eval::{SEED, VERSION};
-use crucible_core::guardrails::Finding;
+use crucible_core::guardrails::Before;
 use crucible_core::sweep::{Evaluation, Trial, Truth, read_plan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,6 +34,8 @@ const LOCK: &str = ".lock";
 const SOON: Duration = Duration::from_secs(1);
 /// A record or an error larger than this is something else.
 const MAX_RECORD_BYTES: usize = 1 << 20;
+/// Of a run's metrics, what is read to see its last step: many lines.
+const END_BYTES: u64 = 64 << 10;
 /// Inputs that are kept for further trials.
 const KEPT: usize = 2;
 
@@ -106,6 +108,16 @@ pub fn read(path: &Path) -> CliResult<Vec<Trial>> {
     })
 }
 
+/// What guardrails find before training, by the settings that they looked at.
+pub(crate) type Found = Vec<(String, Arc<Before>)>;
+
+/// Settings as a key of [`Found`]: the same for all seeds of a condition.
+pub(crate) fn found_key(config: &Config) -> String {
+    let mut all_seeds = decides::without_secrets(config);
+    all_seeds.experiment.seeds.clear();
+    serde_json::to_string(&all_seeds).unwrap_or_default()
+}
+
 /// Runs trials of one plan. Threads may share it.
 pub struct Runner<'a> {
     root: &'a Path,
@@ -114,7 +126,9 @@ pub struct Runner<'a> {
     ctx: &'a Context,
     inputs: Mutex<Vec<(String, Arc<Inputs>)>>,
     evals: Mutex<Vec<(String, Arc<EvalSet>)>>,
-    found: Mutex<Vec<(String, Arc<Vec<Finding>>)>>,
+    found: Mutex<Found>,
+    /// Whether `found` was told already.
+    told: bool,
     server: Option<Arc<Server>>,
 }
 
@@ -134,6 +148,7 @@ impl<'a> Runner<'a> {
             caller,
             stop,
             ctx,
+            told: false,
             inputs: Mutex::default(),
             evals: Mutex::default(),
             found: Mutex::default(),
@@ -141,11 +156,23 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// The same, where guardrails have looked already, and the user was told.
+    #[must_use]
+    pub(crate) fn knowing(mut self, found: Found) -> Self {
+        (self.found, self.told) = (Mutex::new(found), true);
+        self
+    }
+
     /// Runs a trial to its end, from wherever it is. `said` hears what it is at.
     ///
     /// # Errors
-    /// Whatever stops it; it is written to `trial_error.json`, too.
+    /// Settings that no configuration may have (2), before anything is written. Whatever stops it; that is written to
+    /// `trial_error.json`, too.
     pub fn run(&self, trial: &Trial, said: &dyn Fn(&str)) -> CliResult<Ended> {
+        check_values(&trial.config).map_err(|faults| {
+            CliError::usage(format!("the plan's settings of {} can't be used: {faults}", trial.dir))
+                .advise("write the plan again with `crucible sweep plan`")
+        })?;
         let dir = self.root.join(&trial.dir);
         output::create_folder(&dir)?;
         let lock = lock::take_within(&dir.join(LOCK), SOON)?.ok_or_else(|| {
@@ -207,20 +234,20 @@ impl<'a> Runner<'a> {
     fn go_on(&self, trial: &Trial, dir: &Path, tracked: &tracking::Run, said: &dyn Fn(&str)) -> CliResult<Ended> {
         let config = &decides::with_secrets_of(&trial.config, self.caller);
         let inputs = self.inputs(config)?;
-        let mut checked = false;
+        let mut before = None;
         for evaluation in trial.evaluations() {
             let last = evaluation.step == config.training.steps;
             let model = if last { dir.join(CHECKPOINT) } else { training::at_step(dir, evaluation.step) };
             output::remove_leftovers(&model)?;
             if !model.exists() {
-                if !checked {
-                    training::judge_before(self.found(config, &inputs)?.to_vec(), config, self.ctx)?;
-                    checked = true;
-                }
+                let before = match &mut before {
+                    Some(before) => before,
+                    none => none.insert(self.judged(config, &inputs)?),
+                };
                 said("training");
                 let backend = device::open(&config.device.kind)?;
                 let until = (!last).then_some(evaluation.step);
-                let span = Span { resume: true, until, tracked: Some(tracked) };
+                let span = Span { resume: true, until, tracked: Some(tracked), before: Some(before) };
                 training::run_seed_on(backend, &inputs, config, trial.seed, dir, span, self.stop, self.ctx)?;
                 if !model.exists() {
                     return Ok(Ended::Stopped);
@@ -298,12 +325,14 @@ impl<'a> Runner<'a> {
         })
     }
 
-    /// What guardrails find before training: the same for all seeds of a condition.
-    fn found(&self, config: &Config, inputs: &Inputs) -> CliResult<Arc<Vec<Finding>>> {
-        let mut all_seeds = config.clone();
-        all_seeds.experiment.seeds.clear();
-        let key = serde_json::to_string(&all_seeds).unwrap_or_default();
-        cached(&self.found, &key, || Ok(training::find_before(config, &inputs.set, self.ctx)))
+    /// What guardrails find before training. A CRITICAL finding that nobody acknowledged stops the trial.
+    fn judged(&self, config: &Config, inputs: &Inputs) -> CliResult<Before> {
+        let find = || Ok(training::find_before(config, &inputs.set, self.ctx));
+        let found = cached(&self.found, &found_key(config), find)?.as_ref().clone();
+        match self.told {
+            true => training::decide_before(found, config, MayStop::in_sweep(config)),
+            false => training::judge_before(found, config, MayStop::in_sweep(config), self.ctx),
+        }
     }
 
     fn eval_set(&self, path: &str, config: &Config) -> CliResult<Arc<EvalSet>> {
@@ -356,10 +385,18 @@ pub(crate) fn failed_untrained(dir: &Path) -> bool {
     dir.join(ERROR).is_file() && !dir.join("metrics.jsonl").exists() && !dir.join(CHECKPOINT).exists()
 }
 
+/// The step of the last whole line; only the file's end is read.
 fn last_step(metrics: &Path) -> u64 {
-    let text = std::fs::read_to_string(metrics).unwrap_or_default();
-    let step = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64();
-    text.lines().rev().find_map(step).unwrap_or(0)
+    let end = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(metrics)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(END_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let step = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).ok()?.get("step")?.as_u64();
+    end().unwrap_or_default().rsplit(|b| *b == b'\n').find_map(step).unwrap_or(0)
 }
 
 fn read_record(dir: &Path) -> CliResult<Option<Record>> {

@@ -192,3 +192,32 @@ fn without_slurm_the_script_is_left_and_named() {
     let script = dir.read("s/sweep.sbatch");
     assert!(script.contains("#SBATCH --array=0-3%1") && script.contains("#SBATCH --partition=gpu"), "{script}");
 }
+
+#[test]
+fn more_trials_than_an_array_takes_are_several_arrays_and_a_secret_is_in_none_of_their_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = prepared();
+    let scripts = [
+        ("scontrol", "echo 'MaxArraySize            = 3'"),
+        ("sbatch", "echo \"$@\" \"hook=$CRUCIBLE_WEBHOOK\" >>asked; wc -l <asked"),
+    ];
+    for (name, text) in scripts {
+        let path = dir.file(&format!("bin/{name}"), &format!("#!/bin/sh\n{text}\n"));
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("sets");
+    }
+    let path = format!("{}:{}", dir.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let args = ["sweep", "ratio", "--ratios", "85_10_5", "--seeds", "1,2,3,4,5,6,7", "--executor", "slurm", "--json"];
+    let hook = ["--guardrails.webhook", "http://127.0.0.1:1/PLANTEDSECRET"];
+    let ran = finish(dir.command(&[&args[..], &hook].concat()).env("PATH", path));
+    ran.ok();
+    assert_eq!(ran.json()["jobs"], serde_json::json!(["1", "2", "3"]), "{ran:?}");
+    let asked = dir.read("asked");
+    let asked: Vec<&str> = asked.lines().collect();
+    assert!(asked.iter().all(|line| line.ends_with("hook=http://127.0.0.1:1/PLANTEDSECRET")), "{asked:?}");
+    assert!(asked[1].contains("--dependency=afterany:1 ") && asked[2].contains("--dependency=afterany:2 "));
+    assert!(asked[3].contains("--dependency=afterany:1:2:3") && asked[3].contains("collect.sbatch"), "{asked:?}");
+    let last = dir.read("s/sweep_3.sbatch");
+    assert!(last.contains("--array=0-0%1") && last.contains("--index \"$((6 + SLURM_ARRAY_TASK_ID))\""), "{last}");
+    let held = files(&dir.path().join("s"));
+    assert!(held.values().all(|bytes| !String::from_utf8_lossy(bytes).contains("PLANTEDSECRET")));
+}

@@ -1,5 +1,6 @@
 //! Sweeps: what they leave, that nothing is done twice, that nothing is lost, whoever kills them.
 
+use crate::tracking::stub::{Mood, Stub};
 use crate::util::{Dir, finish, kill_moments};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -269,4 +270,166 @@ fn a_sweep_that_is_killed_at_any_moment_ends_in_the_bytes_of_one_that_was_left_a
         std::fs::remove_dir_all(&root).expect("removes");
     }
     println!("{kills} kills in {sweeps} sweeps; one left alone took {whole:.1?}, all {:.1?}", clock.elapsed());
+}
+
+/// Whether any file below a folder holds a text.
+fn holding(root: &Path, text: &str) -> Vec<String> {
+    let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+    crate::capsule::files_below(root).into_iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn no_file_of_a_sweep_holds_a_secret_and_what_decides_nothing_may_change() {
+    let dir = prepared();
+    let secret = "PLANTEDSECRET";
+    let hook = format!("http://127.0.0.1:1/{secret}");
+    let args = ["sweep", "ratio", "--ratios", "85_10_5", "--seeds", "1", "--steps", "20", "--quiet"];
+    dir.run(&[&args[..], &["--tracking", "tensorboard", "--guardrails.webhook", &hook]].concat()).ok();
+    let from_env = |more: &[&str], dir: &Dir| {
+        let mut command = dir.command(&[&args[..], more].concat());
+        let user = format!("http://{secret}:{secret}@127.0.0.1:1");
+        finish(command.env("CRUCIBLE_WEBHOOK", &hook).env("MLFLOW_TRACKING_URI", user))
+    };
+    // The same sweep goes on: with other intervals, a webhook, a tracker, an acknowledged guardrail, another spelling.
+    let plan = dir.read("s/plan.jsonl");
+    let more = ["--experiment.log_every", "5", "--experiment.checkpoint_every", "7", "--guardrail-override", "G11"];
+    from_env(&[&more[..], &["--bundles", "./s/../b.jsonl"]].concat(), &dir).ok();
+    from_env(&["--seeds", "1,2", "--tracking", "both"], &dir).ok();
+    dir.run(&["capsule", "pack", "s/R85_10_5/seed_1", "-o", "s/c.tar.zst"]).ok();
+    dir.run(&["capsule", "unpack", "s/c.tar.zst", "--output-dir", "unpacked"]).ok();
+    dir.run(&["report", "--results-dir", "s", "--output", "s/report.html"]).ok();
+    assert_eq!(holding(dir.path(), secret), Vec::<String>::new());
+    assert!(plan.contains("\"webhook\":null"), "{plan}");
+    // Other numbers are another sweep, and so is other data under the same name.
+    assert!(from_env(&["--training.margin", "0.3"], &dir).failed(2).contains("is the plan of another sweep"));
+    let half: String = dir.read("b.jsonl").lines().skip(1).map(|l| l.to_owned() + "\n").collect();
+    dir.file("b.jsonl", &half);
+    assert!(from_env(&[], &dir).failed(2).contains("is the plan of another sweep"));
+}
+
+#[test]
+fn a_trial_tells_the_webhook_of_its_own_machine_and_never_that_of_a_plan() {
+    let dir = prepared();
+    let (own, planned) = (Stub::new(Mood::Well), Stub::new(Mood::Well));
+    dir.run(&["sweep", "plan", "ratio", "--ratios", "85_10_5", "--seeds", "1", "--steps", "20"]).ok();
+    let plan = dir.read("s/plan.jsonl");
+    dir.file("s/plan.jsonl", &plan.replace("\"webhook\":null", &format!("\"webhook\":\"{}/hook\"", planned.uri)));
+    // Every gradient is CRITICAL at least.
+    let plan = dir.read("s/plan.jsonl").replace("\"gradient_max\":1000.0", "\"gradient_max\":2e-7");
+    dir.file("s/plan.jsonl", &plan);
+    let mut run = dir.command(&["trial", "run", "--plan", "s/plan.jsonl", "--index", "0", "--quiet"]);
+    let ran = finish(run.env("CRUCIBLE_WEBHOOK", format!("{}/hook", own.uri)));
+    assert!(!own.seen().requests.is_empty(), "{ran:?}");
+    assert_eq!(planned.seen().requests, Vec::<String>::new(), "{ran:?}");
+}
+
+#[test]
+fn what_is_used_after_training_is_asked_before() {
+    let dir = prepared();
+    let args = [&RATIO[..6], &["--steps", "5"]].concat();
+    let run = |more: &[&str]| dir.run(&[&args[..], more].concat());
+    let typo = run(&["--baseline", "R85_10_6"]);
+    assert!(typo.failed(2).contains("did you mean R85_10_5?") && typo.stderr.contains("R40_40_20"), "{typo:?}");
+    dir.file("noise.jsonl", "{\"bundle_id\": 3}\n");
+    run(&["--organic-eval", "noise.jsonl"]).failed(3);
+    dir.file("file", "");
+    run(&["--output-dir", "file/s"]).failed(1);
+    assert!(!dir.path().join("s").exists(), "nothing was trained");
+    assert!(run(&["--baseline", "R40_40_20"]).ok().contains("baseline"));
+    let collect = dir.run(&["sweep", "collect", "--output-dir", "s", "--baseline", "R40"]);
+    assert!(collect.failed(2).contains("no such condition"), "{collect:?}");
+}
+
+#[test]
+fn a_sweep_that_leaks_is_stopped_before_training_and_what_was_found_stays_with_its_runs() {
+    let dir = prepared();
+    let args = ["sweep", "ratio", "--ratios", "85_10_5", "--seeds", "1,2", "--steps", "5", "--frozen-eval", "b.jsonl"];
+    let ran = dir.run(&args);
+    assert!(ran.failed(6).contains("G11 leakage [CRITICAL]") && !dir.path().join("s").exists(), "{ran:?}");
+    // A plan is run by `trial run` alone: it stops, too.
+    dir.run(&["sweep", "plan", "ratio", "--ratios", "85_10_5", "--seeds", "1", "--frozen-eval", "b.jsonl"]).ok();
+    dir.run(&["trial", "run", "--plan", "s/plan.jsonl", "--index", "0"]).failed(6);
+    std::fs::remove_dir_all(dir.path().join("s")).expect("removes");
+    dir.run(&[&args[..], &["--guardrail-override", "G11"]].concat()).ok();
+    let kept: Value = serde_json::from_str(&dir.read("s/R85_10_5/seed_2/guardrails_before.json")).expect("JSON");
+    assert!(kept["overrides"][0]["id"] == "G11" && kept["not_run"].as_array().is_some_and(|n| !n.is_empty()));
+    // The files may go: what was found is known.
+    for name in ["b.jsonl", "organic.jsonl", "crucible.yaml"] {
+        std::fs::remove_file(dir.path().join(name)).expect("removes");
+    }
+    let status = dir.run(&["sweep", "status", "--output-dir", "s"]);
+    assert!(status.ok().contains("G11 leakage [CRITICAL, acknowledged] R85_10_5/seed_1 and 1 more"), "{status:?}");
+    for path in ["s", "s/R85_10_5/seed_1"] {
+        let check = dir.run(&["guardrail", "check", path]);
+        assert_eq!(check.code, 6, "{check:?}");
+        assert!(check.stdout.contains("CRITICAL  G11") && check.stdout.contains("guardrails could look"), "{check:?}");
+    }
+    dir.run(&["report", "--results-dir", "s", "--output", "r.html", "--data", "r.json"]).ok();
+    assert!(dir.read("r.json").contains("acknowledged by G11 when it was trained"));
+    dir.run(&["capsule", "pack", "s/R85_10_5/seed_1", "-o", "c.tar.zst"]).ok();
+    assert!(dir.run(&["capsule", "list", "c.tar.zst"]).ok().contains("guardrails_before.json"));
+}
+
+#[test]
+fn a_run_without_a_record_is_judged_by_the_files_that_it_names() {
+    let dir = prepared();
+    dir.run(&[
+        "sweep",
+        "ratio",
+        "--ratios",
+        "85_10_5",
+        "--seeds",
+        "1,2",
+        "--steps",
+        "5",
+        "--guardrail-override",
+        "G11",
+    ])
+    .ok();
+    for seed in [1, 2] {
+        std::fs::remove_file(dir.path().join(format!("s/R85_10_5/seed_{seed}/guardrails_before.json"))).expect("there");
+    }
+    std::fs::remove_file(dir.path().join("crucible.yaml")).expect("removes");
+    let check = dir.run(&["guardrail", "check", "s", "--json"]).stdout;
+    let check: Value = serde_json::from_str(&check).expect("JSON");
+    let of = |id: &str| check["findings"].as_array().expect("findings").iter().filter(|f| f["id"] == id).count();
+    assert_eq!((of("G11"), of("G3") > 0), (2, true), "each eval once: {check:#}");
+}
+
+#[test]
+fn one_sweep_at_a_time_works_in_a_folder() {
+    let dir = prepared();
+    let args = [&RATIO[..6], &["--steps", "5"]].concat();
+    let plan = ["sweep", "plan", "ratio", "--ratios", "85_10_5,40_40_20", "--seeds", "1,2", "--steps", "5"];
+    dir.run(&plan).ok();
+    let lock = std::fs::File::open(dir.path().join("s/.sweep.lock")).expect("a plan leaves it");
+    lock.lock().expect("locks");
+    for other in [&args[..], &plan] {
+        assert!(dir.run(other).failed(1).contains("another sweep works in this folder"));
+    }
+    dir.run(&["trial", "run", "--plan", "s/plan.jsonl", "--index", "1"]).ok();
+    drop(lock);
+    dir.run(&args).ok();
+}
+
+#[test]
+fn the_settings_of_a_plan_are_checked_before_anything_is_written() {
+    let dir = prepared();
+    dir.run(&["sweep", "plan", "ratio", "--ratios", "85_10_5", "--seeds", "1"]).ok();
+    let plan = dir.read("s/plan.jsonl");
+    let trial = |from: &str, to: &str, code: i32| {
+        assert!(plan.contains(from), "{from} is not in {plan}");
+        dir.file("s/plan.jsonl", &plan.replace(from, to));
+        let ran = dir.run(&["trial", "run", "--plan", "s/plan.jsonl", "--index", "0"]);
+        ran.failed(code);
+        assert!(!dir.path().join("s/R85_10_5").exists(), "{ran:?}");
+        ran.stderr
+    };
+    assert!(trial("\"batch_size\":8", "\"batch_size\":0", 2).contains("training.batch_size"));
+    trial("\"batch_size\":8", "\"batch_size\":8589934592", 2);
+    trial("\"vocab_size\":600", "\"vocab_size\":1152921504606846976", 2);
+    trial("\"dropout\":0.1", "\"dropout\":5.0", 2);
+    trial("\"tier_probabilities\":[0.4,0.3,0.3]", "\"tier_probabilities\":[-1,3,0]", 2);
+    trial("\"dir\":\"R85_10_5/seed_1\"", "\"dir\":\"../out\"", 3);
+    trial("\"kind\":\"ratio\"", &format!("\"kind\":\"{}\"", "x".repeat(2 << 20)), 3);
 }

@@ -155,7 +155,7 @@ function guardrailSection() {
   // What every run says alike is said once.
   const groups = d3.groups(report.findings.filter((f) => (level ? f.finding.level === level : f.finding.level !== "OK")), (f) => `${f.finding.id} ${f.finding.level}`);
   groups.sort((a, b) => SEVERITY.indexOf(a[1][0].finding.level) - SEVERITY.indexOf(b[1][0].finding.level));
-  if (groups.length === 0) section.append(el("p", { class: "note good" }, "All that was looked at is healthy."));
+  if (groups.length === 0) section.append(el("p", { class: "note good" }, `${plural(new Set(report.findings.map((f) => f.finding.id)).size, "guardrail")} could look and found nothing wrong. ${plural(report.not_run.length, "guardrail")} could not: see below.`));
   section.append(el("ul", { class: "findings" }, groups.map(([, all]) => {
     const { finding, place } = all[0];
     const line = (f) => el("li", {}, f.place ? el("strong", {}, `${f.place}: `) : null, plainly(f.finding.message));
@@ -165,7 +165,7 @@ function guardrailSection() {
         : el("details", {}, el("summary", {}, place ? `${place}: ${plainly(finding.message)}` : plainly(finding.message), ` (and ${count(all.length - 1)} more)`), el("ul", { class: "tight" }, all.map(line))),
       finding.advice ? el("p", { class: "quiet" }, `What to do: ${finding.advice}`) : null);
   })));
-  if (report.not_run.length) section.append(el("details", {}, el("summary", {}, `${plural(report.not_run.length, "guardrail")} had nothing to look at`), el("ul", { class: "tight" }, report.not_run.map((line) => el("li", {}, line)))));
+  if (report.not_run.length) section.append(el("details", {}, el("summary", {}, `${plural(report.not_run.length, "guardrail")} could not look`), el("ul", { class: "tight" }, report.not_run.map((line) => el("li", {}, line)))));
   section.append(plainTable("All findings", [
     { name: "Guardrail", value: (r) => `${r.finding.id} ${r.finding.name}` }, { name: "Level", value: (r) => r.finding.level }, { name: "Where", class: "code", value: (r) => r.place || "–" }, { name: "Finding", value: (r) => plainly(r.finding.message) }, { name: "Advice", value: (r) => r.finding.advice || null },
   ], report.findings, { file: "guardrails" }));

@@ -198,7 +198,7 @@ mod tests {
     fn only_numbers_decide() {
         let plain = Config::default();
         let mut other = plain.clone();
-        other.guardrails.webhook = Some("http://host/token".to_owned());
+        other.guardrails.webhook = Some("http://host/PLANTED".to_owned());
         other.guardrails.overrides = vec!["G1".to_owned()];
         other.experiment.log_every = 7;
         other.data.bundles = Some("elsewhere.jsonl".to_owned());
@@ -213,9 +213,9 @@ mod tests {
         config.training.learning_rate = 0.1 + 0.2;
         config.curriculum.phases =
             vec![crate::config::Phase { until_step: u64::MAX, tier_probabilities: [0.1, 0.2, 0.7] }];
-        config.guardrails.webhook = Some("http://host/token".to_owned());
+        config.guardrails.webhook = Some("http://host/PLANTED".to_owned());
         let written = without_secrets(&config);
-        assert!(!serde_json::to_string(&written).expect("plain data").contains("token"));
+        assert!(!serde_json::to_string(&written).expect("plain data").contains("PLANTED"));
         assert_eq!(with_secrets_of(&written, &config), config);
     }
 }

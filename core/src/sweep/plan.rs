@@ -274,3 +274,7 @@ fn sound(trial: &Trial, place: usize) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ mod local;
 mod present;
 mod slurm;
 mod tracked;
+mod upfront;
 
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -13,14 +14,15 @@ use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::tracking::Server;
 use crate::tracking::journal::Status;
-use crate::trials::{self, PLAN, State};
-use crate::{io, output};
+use crate::trials::{self, Found, PLAN, State};
+use crate::{guards, io, output};
 pub(super) use tracked::server;
 
 use args::{Ablation, Common, Executor, Ratio, StatusArgs, Steps};
 use crucible_core::config::{Config, decides};
 use crucible_core::curriculum::{CELLS, cell_sizes, exposure};
 use crucible_core::data::{hex, read_bundles};
+use crucible_core::guardrails::Before;
 use crucible_core::sweep::{Trial, plan};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -81,6 +83,7 @@ pub fn run(action: &Action, ctx: &Context) -> CliResult<Exit> {
         Action::Status(args) => status(&args.output_dir, ctx),
         Action::Collect(args) => {
             let trials = trials::read(&args.output_dir.join(PLAN))?;
+            upfront::baseline(args.analysis.baseline.as_deref(), &trials)?;
             let collected = collect::collect(&args.output_dir, &trials, &args.analysis)?;
             tracked::collected(&args.output_dir, &trials, ctx)?;
             ctx.print(&collected, &present::collected(&collected, &args.output_dir))?;
@@ -98,6 +101,7 @@ struct Planned {
 }
 
 fn write_plan(planned: &Planned, ctx: &Context) -> CliResult<Exit> {
+    let _lock = upfront::lock(&planned.root)?;
     let path = save_plan(planned)?;
     let n = planned.trials.len();
     let text = format!(
@@ -135,6 +139,9 @@ fn sweep(planned: &Planned, common: &Common, ctx: &Context) -> CliResult<Exit> {
         return dry_run(planned, ctx);
     }
     let server = tracked::needed(planned)?;
+    upfront::refuse_running(&planned.root)?;
+    let found = upfront::look(planned, common.executor == Executor::Local, ctx)?;
+    let _lock = upfront::lock(&planned.root)?;
     let plan = save_plan(planned)?;
     let tracked = tracked::sweep(&planned.root, &planned.trials, server.clone(), &ctx.reporter);
     if common.executor == Executor::Slurm {
@@ -148,7 +155,7 @@ fn sweep(planned: &Planned, common: &Common, ctx: &Context) -> CliResult<Exit> {
     if let Some(tracked) = &tracked {
         tracked.begin(None);
     }
-    let ended = here(planned, common, server, &stop, ctx);
+    let ended = here(planned, common, found, server, &stop, ctx);
     if let Some(tracked) = &tracked {
         tracked.end(match &ended {
             Ok(Exit::Success) => Status::Finished,
@@ -163,11 +170,12 @@ fn sweep(planned: &Planned, common: &Common, ctx: &Context) -> CliResult<Exit> {
 fn here(
     planned: &Planned,
     common: &Common,
+    found: Found,
     server: Option<Arc<Server>>,
     stop: &Stop,
     ctx: &Context,
 ) -> CliResult<Exit> {
-    let done = local::run(planned, common, server, stop, ctx)?;
+    let done = local::run(planned, common, found, server, stop, ctx)?;
     if let Some(exit) = stop.exit().filter(|_| done.stopped) {
         ctx.reporter.note("stopped and saved; the same command goes on");
         return Ok(exit);
@@ -232,14 +240,15 @@ fn dry_run(planned: &Planned, ctx: &Context) -> CliResult<Exit> {
 fn status(root: &Path, ctx: &Context) -> CliResult<Exit> {
     let trials = trials::read(&root.join(PLAN))?;
     let states = trials.iter().map(|t| trials::state(root, t)).collect::<CliResult<Vec<State>>>()?;
-    let json: Vec<_> = trials
-        .iter()
-        .zip(&states)
-        .map(
-            |(t, state)| json!({"index": t.index, "condition": t.condition, "seed": t.seed, "dir": t.dir, "is": state}),
-        )
-        .collect();
-    ctx.print(&json, &present::status(&trials, &states))?;
+    let before: Vec<_> = trials.iter().map(|t| guards::read_before(&root.join(&t.dir))).collect::<CliResult<_>>()?;
+    let of = |((t, state), before): ((&Trial, &State), &Option<Before>)| {
+        json!({
+            "index": t.index, "condition": t.condition, "seed": t.seed, "dir": t.dir, "is": state,
+            "guardrails_before": before,
+        })
+    };
+    let json: Vec<_> = trials.iter().zip(&states).zip(&before).map(of).collect();
+    ctx.print(&json, &present::status(&trials, &states, &before))?;
     Ok(Exit::Success)
 }
 
@@ -247,6 +256,7 @@ fn planned(config: &Config, conditions: &crucible_core::sweep::Conditions, commo
     let seeds = common.seeds(config);
     let root = common.root(config)?;
     let mut trials = plan(config, conditions, &seeds).map_err(|e| CliError::usage(e.to_string()))?;
+    upfront::baseline(common.analysis.baseline.as_deref(), &trials)?;
     hash_inputs(&mut trials)?;
     Ok(Planned { trials, root, caller: config.clone() })
 }

@@ -127,7 +127,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         training::refuse_taken(&dir_of(*seed))?;
     }
     let set = read_bundles(&mut io::open(&bundles)?, &bundles.display().to_string())?;
-    training::check_before(&config, &set, ctx)?;
+    let before = training::check_before(&config, &set, ctx)?;
     let stop = Stop::listen()?;
     let inputs = Inputs::prepare(set, &config)?;
     let mut summaries: Vec<Summary> = Vec::new();
@@ -144,7 +144,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
             continue;
         }
         let tracked = tracked(&config, *seed, &dir, server.clone(), ctx);
-        let span = Span { resume: args.resume, until: None, tracked: Some(&tracked) };
+        let span = Span { resume: args.resume, until: None, tracked: Some(&tracked), before: Some(&before) };
         let ended = training::run_seed(&inputs, &config, *seed, &dir, span, &stop, ctx);
         tracked.end(match &ended {
             Ok(summary) if summary.finished => Status::Finished,

@@ -7,7 +7,8 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 /// Those of every run.
-const NAMES: [&str; 4] = ["config.yaml", "guardrails.json", "exposures.json", "pareto_analysis.json"];
+const NAMES: [&str; 5] =
+    ["config.yaml", "guardrails.json", crate::guards::BEFORE, "exposures.json", "pareto_analysis.json"];
 /// Scoreboards; and reports and capsules that lie there.
 const ENDS: [&str; 3] = ["_scoreboard.json", ".html", ".capsule.tar.zst"];
 /// A larger file is not sent.

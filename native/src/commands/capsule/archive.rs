@@ -237,3 +237,7 @@ pub(super) fn refused(path: &Path, refusal: &Refusal) -> CliError {
     };
     CliError::new(Exit::Data, format!("{}: {refusal}", path.display())).advise(advice)
 }
+
+#[cfg(test)]
+#[path = "archive_tests.rs"]
+mod tests;

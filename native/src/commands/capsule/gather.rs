@@ -21,8 +21,15 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Beside configuration and checkpoint, what a run may leave.
-const BESIDE: [&str; 6] =
-    ["train.log", "metrics.jsonl", "evals.jsonl", "exposures.json", "exposures.jsonl", "guardrails.json"];
+const BESIDE: [&str; 7] = [
+    "train.log",
+    "metrics.jsonl",
+    "evals.jsonl",
+    "exposures.json",
+    "exposures.jsonl",
+    "guardrails.json",
+    crate::guards::BEFORE,
+];
 /// A larger log is looked at from its end.
 const MAX_LOG_BYTES: usize = 64 << 20;
 

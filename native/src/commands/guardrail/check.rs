@@ -5,7 +5,7 @@ use super::{foreign, present, runs};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::formats::Format;
+use crate::formats::{self, Format};
 use crate::guards::{self, EvalSet};
 use crate::scoreboards::WithItems;
 use crate::{io, ledger, output, webhook};
@@ -14,10 +14,11 @@ use crucible_core::data::read_bundles;
 use crucible_core::eval::{Looks, Scoreboard};
 use crucible_core::foreign::EvalNames;
 use crucible_core::guardrails::pseudo_killers::{self, Tested};
-use crucible_core::guardrails::{Finding, Override, RULES, Report, configuration, unknown_overrides};
+use crucible_core::guardrails::{Before, Finding, NotRun, Override, RULES, Report, configuration, unknown_overrides};
 use crucible_core::pools::Revalidation;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// The largest revalidation report that is read.
@@ -82,17 +83,6 @@ pub struct Args {
     pub format: Format,
 }
 
-/// A guardrail for which nothing was given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct NotRun {
-    /// Such as `G7`.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// What it would need.
-    pub reason: String,
-}
-
 /// How often an eval set was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EvalLooks {
@@ -133,6 +123,19 @@ pub(super) struct Gathered {
     pub(super) mismatches: Vec<Override>,
     /// Why a guardrail could not run, where there is more to say than what it needs.
     pub(super) missing: Vec<(&'static str, String)>,
+    /// What runs keep of the guardrails that looked before their first step, each after its label.
+    pub(super) before: Vec<(String, Before)>,
+    /// Runs that keep nothing of the kind: what they were trained on is looked at, where it is there.
+    pub(super) unlooked: Vec<(String, Config)>,
+}
+
+/// Files that flags name.
+#[derive(Default)]
+struct Given {
+    bundles: Option<PathBuf>,
+    frozen: Option<PathBuf>,
+    organic: Option<PathBuf>,
+    versions: Option<PathBuf>,
 }
 
 impl Gathered {
@@ -208,6 +211,7 @@ pub(crate) fn of_folder(dir: &Path, settings: &Guardrails) -> CliResult<(Vec<Fin
     } else {
         runs::judge_all(dir, &Baselines::default(), settings, &mut out)?;
     }
+    before_training(settings, &mut out);
     let not_run = not_run(&out);
     Ok((out.findings, not_run))
 }
@@ -278,26 +282,93 @@ fn check(args: &Args, ctx: &Context) -> CliResult<(Check, Option<String>)> {
     for (path, files) in &places.foreign {
         foreign::judge(files, &names, &settings, &label(path, places.foreign.len() > 1), &mut out)?;
     }
-    data(args, &config, own_config || places.runs.len() == 1, &mut out)?;
+    let given = Given {
+        bundles: args.bundles.clone(),
+        frozen: args.frozen_eval.clone(),
+        organic: args.organic_eval.clone(),
+        versions: args.versions.clone(),
+    };
+    if data(&given, &config, own_config || places.runs.len() == 1, "", &mut out)? {
+        out.unlooked.clear();
+    }
+    before_training(&settings, &mut out);
     revalidation(args.revalidation.as_deref(), &settings, &mut out)?;
     let looks = looks(args, &out, ctx)?;
     Ok((finish(args, &settings, out, looks)?, settings.webhook))
 }
 
-/// Bundles and eval sets: those of the flags, else those of the configuration that are there.
-fn data(args: &Args, config: &Config, configured: bool, out: &mut Gathered) -> CliResult<()> {
+/// What guardrails say of the data that runs were trained on: what the runs keep of it, else what the files say that their
+/// configurations name. Guardrails that looked at data just now are not asked again.
+fn before_training(settings: &Guardrails, out: &mut Gathered) {
+    let fresh: Vec<&str> =
+        guards::LOOK_BEFORE.into_iter().filter(|id| out.findings.iter().any(|f| f.id == *id)).collect();
+    add_kept(&fresh, out);
+    let mut looked: Vec<String> = Vec::new();
+    for (label, config) in std::mem::take(&mut out.unlooked) {
+        let key = json!([config.data, config.curriculum, config.training.steps]).to_string();
+        if looked.contains(&key) {
+            continue;
+        }
+        looked.push(key);
+        let Some(bundles) = config.data.bundles.clone() else { continue };
+        if !Path::new(&bundles).is_file() {
+            let reason = format!(
+                "{label}the bundles that it was trained on are not there ({bundles}); name them with --bundles"
+            );
+            out.missing.extend(["G1", "G3", "G11", "G12"].map(|id| (id, reason.clone())));
+            continue;
+        }
+        let config = Config { guardrails: settings.clone(), ..config };
+        if let Err(error) = data(&Given::default(), &config, true, &label, out) {
+            out.missing.extend(["G3", "G11", "G12"].map(|id| (id, error.message.clone())));
+        }
+    }
+}
+
+/// Adds what runs keep: a finding that several make once, with how many there are.
+fn add_kept(fresh: &[&str], out: &mut Gathered) {
+    let kept = std::mem::take(&mut out.before);
+    let mut found: Vec<(&str, Finding, usize)> = Vec::new();
+    for (label, before) in &kept {
+        // G2 is asked of every run's configuration.
+        for finding in before.findings.iter().filter(|f| f.id != "G2" && !fresh.contains(&f.id.as_str())) {
+            let mut finding = finding.clone();
+            if let Some(by) = before.overrides.iter().find(|o| o.id == finding.id && o.message == finding.message) {
+                finding.message += &format!(" (acknowledged by {} when it was trained)", by.acknowledged_by);
+            }
+            match found.iter_mut().find(|(_, f, _)| f.id == finding.id && f.message == finding.message) {
+                Some((.., count)) => *count += 1,
+                None => found.push((label, finding, 1)),
+            }
+        }
+        for n in &before.not_run {
+            if let Some(rule) = RULES.iter().find(|rule| rule.id == n.id) {
+                out.missing.push((rule.id, format!("before training: {}", n.reason)));
+            }
+        }
+    }
+    for (label, mut finding, count) in found {
+        if count > 1 {
+            finding.message += &format!(" (and of {} more)", formats::counted(count - 1, "run"));
+        }
+        out.add(label, [finding]);
+    }
+}
+
+/// Bundles and eval sets: those that were given, else those of the configuration that are there. Whether there were bundles.
+fn data(given: &Given, config: &Config, configured: bool, label: &str, out: &mut Gathered) -> CliResult<bool> {
     let named = |flag: &Option<PathBuf>, key: &Option<String>| {
         flag.clone().or_else(|| key.as_ref().map(PathBuf::from).filter(|path| path.is_file()))
     };
-    let bundles = named(&args.bundles, &config.data.bundles);
+    let bundles = named(&given.bundles, &config.data.bundles);
     let train = match &bundles {
         Some(path) => Some(read_bundles(&mut *io::open(path)?, &path.display().to_string())?),
         None => None,
     };
     let mut evals = Vec::new();
     for (name, flag, key, versions) in [
-        (guards::FROZEN, &args.frozen_eval, &config.data.frozen_eval, args.versions.as_deref()),
-        (guards::ORGANIC, &args.organic_eval, &config.data.organic_eval, None),
+        (guards::FROZEN, &given.frozen, &config.data.frozen_eval, given.versions.as_deref()),
+        (guards::ORGANIC, &given.organic, &config.data.organic_eval, None),
     ] {
         if let Some(path) = named(flag, key) {
             evals.push(EvalSet::read(name, &path, versions)?);
@@ -306,16 +377,16 @@ fn data(args: &Args, config: &Config, configured: bool, out: &mut Gathered) -> C
     }
     if let (Some(set), Some(path)) = (&train, &bundles) {
         out.read(path);
-        out.add("", guards::of_bundles(set, config));
-        out.add("", guards::leakage(set, &evals, &config.guardrails));
+        out.add(label, guards::of_bundles(set, config));
+        out.add(label, guards::leakage(set, &evals, &config.guardrails));
         if configured {
-            out.add("", guards::dilution(set, config));
+            out.add(label, guards::dilution(set, config));
         }
     }
     for eval in evals.iter().filter(|e| e.name == guards::FROZEN) {
-        out.add("", guards::versions(eval)?);
+        out.add(label, guards::versions(eval)?);
     }
-    Ok(())
+    Ok(train.is_some())
 }
 
 fn revalidation(path: Option<&Path>, settings: &Guardrails, out: &mut Gathered) -> CliResult<()> {
@@ -358,7 +429,10 @@ fn not_run(out: &Gathered) -> Vec<NotRun> {
 
 fn finish(args: &Args, settings: &Guardrails, out: Gathered, looks: Vec<EvalLooks>) -> CliResult<Check> {
     if out.findings.is_empty() {
-        let message = "there is nothing to check";
+        let mut message = "there is nothing to check".to_owned();
+        for (id, reason) in &out.missing {
+            message += &format!("\n{id} {reason}");
+        }
         return Err(CliError::usage(message)
             .advise("name a run, a results folder, bundles or scoreboards (crucible guardrail check --help)"));
     }

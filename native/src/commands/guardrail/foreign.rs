@@ -90,5 +90,6 @@ pub(super) fn judge(
         }
     }
     out.add(label, check(&run, names, settings));
+    out.missing.extend(run.lacks(names));
     Ok(())
 }

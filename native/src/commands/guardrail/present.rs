@@ -3,7 +3,7 @@
 use super::check::Check;
 use crate::formats::{self, Case, Outcome};
 use crate::table;
-use crucible_core::guardrails::{Finding, Level, RULES};
+use crucible_core::guardrails::{Finding, Level, RULES, coverage};
 use crucible_core::printable;
 use std::fmt::Write;
 
@@ -26,7 +26,7 @@ fn headline(check: &Check) -> String {
         .collect();
     let verdict = if report.stops { "stopped" } else { "passed" };
     let counts = if counts.is_empty() { "nothing could be checked".to_owned() } else { counts.join(", ") };
-    format!("Guardrails {verdict}: {counts}.")
+    format!("Guardrails {verdict}: {counts}. {}.", coverage(&report.findings))
 }
 
 /// What was passed over, and how often evals were looked at.

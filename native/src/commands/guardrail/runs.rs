@@ -5,8 +5,8 @@ use super::check::Gathered;
 use crate::context::read_config;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::io;
 use crate::training::CHECKPOINT;
+use crate::{guards, io};
 use crucible_core::config::{Config, Guardrails, Sources, resolve};
 use crucible_core::foreign::{self, EvalNames, ForeignRun};
 use crucible_core::guardrails::seed_sensitivity::{self, Run};
@@ -82,6 +82,11 @@ pub(super) fn judge(
     let config = config_of(dir)?;
     if let Some(config) = &config {
         out.add(label, configuration::check(config));
+    }
+    match (guards::read_before(dir)?, &config) {
+        (Some(before), _) => out.before.push((label.to_owned(), before)),
+        (None, Some(config)) => out.unlooked.push((label.to_owned(), config.clone())),
+        (None, None) => {}
     }
     let findings = dir.join("guardrails.json");
     if findings.is_file() {

@@ -53,6 +53,9 @@ pub struct Common {
     /// Trials at a time; the threads are shared out
     #[arg(long, value_name = "N", default_value = "1")]
     pub parallel: std::num::NonZeroUsize,
+    /// Acknowledges a CRITICAL guardrail, by id (G11) or name (leakage); several with commas
+    #[arg(long, value_name = "NAME")]
+    pub guardrail_override: Option<String>,
     /// Who runs the trials
     #[arg(long, value_enum, default_value = "local")]
     pub executor: Executor,
@@ -78,7 +81,10 @@ impl Common {
         let files = files.into_iter().filter_map(|(flag, key, path)| Some(of_path(flag, key, path.as_ref()?)));
         let seeds = self.seeds.as_ref().map(|text| Override::named("--seeds", "sweep.seeds", &format!("[{text}]")));
         let tracking = self.tracking.as_ref().map(|kind| Override::named("--tracking", "tracking.type", kind));
-        files.chain(seeds).chain(tracking).collect()
+        let overrides = self.guardrail_override.as_ref();
+        let overrides = overrides
+            .map(|words| Override::named("--guardrail-override", "guardrails.overrides", &format!("[{words}]")));
+        files.chain(seeds).chain(tracking).chain(overrides).collect()
     }
 
     /// The seeds: the sweep's, else the experiment's.

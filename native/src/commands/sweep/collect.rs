@@ -4,7 +4,7 @@ use super::args::AnalysisArgs;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::trials::{self, State, board_name};
-use crate::{output, scoreboards};
+use crate::{lock, output, scoreboards};
 use crucible_core::config::Guardrails;
 use crucible_core::data::Tier;
 use crucible_core::eval::Scoreboard;
@@ -13,9 +13,15 @@ use crucible_core::sweep::{
 };
 use serde::Serialize;
 use std::path::Path;
+use std::time::Duration;
 
 /// Where the analysis goes.
 pub(crate) const ANALYSIS: &str = "pareto_analysis.json";
+
+/// Whoever puts results together holds it. Trials may run meanwhile.
+const LOCK: &str = ".collect.lock";
+/// How long another one is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What was put together.
 #[derive(Debug, Serialize)]
@@ -36,6 +42,10 @@ pub(super) struct Collected {
 
 /// Reads scoreboards and items of all finished trials and writes what they say together.
 pub(super) fn collect(root: &Path, trials: &[Trial], args: &AnalysisArgs) -> CliResult<Collected> {
+    let _lock = lock::take_within(&root.join(LOCK), PATIENCE)?.ok_or_else(|| {
+        CliError::new(Exit::Error, format!("{}: another process puts these results together", root.display()))
+            .advise("wait for it")
+    })?;
     for name in [board_name(Truth::Frozen), board_name(Truth::Organic), ANALYSIS.to_owned()] {
         output::remove_leftovers(&root.join(name))?;
     }

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::signals::Stop;
 use crate::tracking::Server;
-use crate::trials::{Ended, Runner};
+use crate::trials::{Ended, Found, Runner};
 use crucible_core::sweep::Trial;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,12 +28,13 @@ pub(super) struct Done {
 pub(super) fn run(
     planned: &Planned,
     common: &Common,
+    found: Found,
     server: Option<Arc<Server>>,
     stop: &Stop,
     ctx: &Context,
 ) -> CliResult<Done> {
     let quiet = ctx.within();
-    let runner = Runner::new(&planned.root, &planned.caller, server, stop, &quiet);
+    let runner = Runner::new(&planned.root, &planned.caller, server, stop, &quiet).knowing(found);
     let rows = Rows::new(planned, ctx);
     let workers = common.parallel.get().min(planned.trials.len());
     let threads = (rayon::current_num_threads() / workers).max(1);

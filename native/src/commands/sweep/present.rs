@@ -3,7 +3,7 @@
 use super::collect::{ANALYSIS, Collected};
 use crate::table;
 use crate::trials::State;
-use crucible_core::guardrails::Level;
+use crucible_core::guardrails::{Before, Finding, Level};
 use crucible_core::printable;
 use crucible_core::sweep::{Analysis, Difference, Measured, SweepScoreboard, Trial};
 use std::fmt::Write as _;
@@ -121,7 +121,7 @@ fn spreads(board: &SweepScoreboard) -> String {
 }
 
 /// How far the trials are.
-pub(super) fn status(trials: &[Trial], states: &[State]) -> String {
+pub(super) fn status(trials: &[Trial], states: &[State], before: &[Option<Before>]) -> String {
     let mut rows = vec![["trial", "condition", "seed", "state"].map(str::to_owned)];
     let mut finished = 0;
     for (trial, state) in trials.iter().zip(states) {
@@ -138,5 +138,29 @@ pub(super) fn status(trials: &[Trial], states: &[State]) -> String {
         };
         rows.push([trial.index.to_string(), trial.condition.clone(), trial.seed.to_string(), said]);
     }
-    format!("{}\n{finished} of {} finished\n", table::aligned(&rows), trials.len())
+    let guardrails = found_before(trials, before);
+    format!("{}\n{finished} of {} finished\n{guardrails}", table::aligned(&rows), trials.len())
+}
+
+/// What guardrails found before training, once however many trials say it.
+fn found_before(trials: &[Trial], before: &[Option<Before>]) -> String {
+    let mut found: Vec<(&Finding, bool, Vec<&str>)> = Vec::new();
+    for (trial, before) in trials.iter().zip(before) {
+        let Some(before) = before else { continue };
+        for finding in before.findings.iter().filter(|f| f.level > Level::Ok) {
+            let passed_over = before.overrides.iter().any(|o| o.id == finding.id && o.message == finding.message);
+            match found.iter_mut().find(|(f, ..)| f.id == finding.id && f.message == finding.message) {
+                Some((_, _, of)) => of.push(&trial.dir),
+                None => found.push((finding, passed_over, vec![&trial.dir])),
+            }
+        }
+    }
+    let mut text = String::new();
+    for (finding, passed_over, of) in found {
+        let others = if of.len() > 1 { format!(" and {} more", of.len() - 1) } else { String::new() };
+        let passed_over = if passed_over { ", acknowledged" } else { "" };
+        let (id, name, level) = (&finding.id, &finding.name, finding.level.name());
+        let _ = writeln!(text, "  ! {id} {name} [{level}{passed_over}] {}{others}: {}", of[0], finding.message);
+    }
+    text
 }

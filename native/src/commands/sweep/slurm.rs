@@ -1,6 +1,6 @@
 //! A sweep as a job array of a Slurm cluster.
 //!
-//! One array task runs one trial; a job that waits for them all puts the results together. Slurm's requeueing and our exit status 75 fit together: SIGUSR1 comes a minute before the
+//! An array has at most `MaxArraySize` tasks: more trials are several arrays, one after the other. One array task runs one trial; a job that waits for them all puts the results together. Slurm's requeueing and our exit status 75 fit together: SIGUSR1 comes a minute before the
 //! time limit, the trial saves and ends with 75, and the task puts itself back into the queue.
 
 use super::Planned;
@@ -11,12 +11,17 @@ use crate::exit::Exit;
 use crate::output;
 use serde_json::json;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The scripts, in the sweep's folder.
 const SCRIPT: &str = "sweep.sbatch";
 const COLLECT: &str = "collect.sbatch";
+/// Slurm's own MaxArraySize, where the cluster does not say another.
+const DEFAULT_MAX_ARRAY: usize = 1001;
+/// How trials get the webhook's address, which no file of the sweep holds.
+const WEBHOOK: &str = "CRUCIBLE_WEBHOOK";
 
 /// Writes the scripts and submits them.
 pub(super) fn submit(planned: &Planned, common: &Common, plan: &Path, ctx: &Context) -> CliResult<Exit> {
@@ -26,14 +31,28 @@ pub(super) fn submit(planned: &Planned, common: &Common, plan: &Path, ctx: &Cont
         .map_err(|e| CliError::new(Exit::Error, format!("cannot tell where this program lies: {e}")))?;
     output::create_folder(&root.join("slurm"))?;
     let trials = planned.trials.len();
-    let (path, after) = (root.join(SCRIPT), root.join(COLLECT));
-    output::write_file(&path, array(trials, common, &program, &root, &plan)?.as_bytes())?;
+    let after = root.join(COLLECT);
     output::write_file(&after, collect(common, &program, &root)?.as_bytes())?;
-    let job = sbatch(&path, &[])?;
+    let mut scripts = Vec::new();
+    for (number, part) in parts(trials, max_array()?).into_iter().enumerate() {
+        let path = root.join(script_name(number));
+        output::write_file(&path, array(&part, common, &program, &root, &plan)?.as_bytes())?;
+        scripts.push((path, part));
+    }
+    let webhook = planned.caller.guardrails.webhook.as_deref();
+    let jobs = submit_arrays(&scripts, webhook)?;
     let folder = planned.root.display();
-    let mut text = format!("job {job}: {trials} trials\nfollow it:  crucible sweep status --output-dir {folder}\n");
+    let mut text = String::new();
+    for (job, (_, part)) in jobs.iter().zip(&scripts) {
+        let _ = match jobs.len() {
+            1 => writeln!(text, "job {job}: {trials} trials"),
+            _ => writeln!(text, "job {job}: trials {} to {} of {trials}", part.start, part.end - 1),
+        };
+    }
+    let _ = writeln!(text, "follow it:  crucible sweep status --output-dir {folder}");
+    let (job, path) = (jobs[0].clone(), scripts[0].0.clone());
     // However the trials end: those that are finished have something to say.
-    let collect = match sbatch(&after, &[format!("--dependency=afterany:{job}")]) {
+    let collect = match sbatch(&after, &[format!("--dependency=afterany:{}", jobs.join(":"))], webhook) {
         Ok(collect) => {
             let _ = writeln!(text, "then:       job {collect} puts the results together");
             Some(collect)
@@ -44,13 +63,71 @@ pub(super) fn submit(planned: &Planned, common: &Common, plan: &Path, ctx: &Cont
             None
         }
     };
-    ctx.print(&json!({"job": job, "collect_job": collect, "script": path, "trials": trials}), &text)?;
+    let json = json!({"job": job, "jobs": jobs, "collect_job": collect, "script": path, "trials": trials});
+    ctx.print(&json, &text)?;
     Ok(Exit::Success)
 }
 
-/// Submits a script; the job's number.
-fn sbatch(script: &Path, options: &[String]) -> CliResult<String> {
-    let ran = Command::new("sbatch").arg("--parsable").args(options).arg(script).output().map_err(|e| {
+/// Trials of one array each: an array of this cluster has at most `max` tasks.
+fn parts(trials: usize, max: usize) -> Vec<Range<usize>> {
+    (0..trials.max(1)).step_by(max).map(|start| start..(start + max).min(trials)).collect()
+}
+
+fn script_name(number: usize) -> String {
+    match number {
+        0 => SCRIPT.to_owned(),
+        _ => format!("sweep_{}.sbatch", number + 1),
+    }
+}
+
+/// The most tasks of an array, as the cluster says; Slurm's default where it does not.
+///
+/// # Errors
+/// Arrays are turned off.
+fn max_array() -> CliResult<usize> {
+    let said = Command::new("scontrol").args(["show", "config"]).output().ok();
+    let said = said.map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned()).unwrap_or_default();
+    match max_array_of(&said).unwrap_or(DEFAULT_MAX_ARRAY) {
+        0 => Err(CliError::new(Exit::Error, "job arrays are turned off on this cluster (MaxArraySize is 0)")
+            .advise("run the trials one by one: `crucible sweep plan`, then `crucible trial run` in jobs of your own")),
+        max => Ok(max),
+    }
+}
+
+/// `MaxArraySize` in the words of `scontrol show config`. Indices begin at 0 and end below it.
+fn max_array_of(config: &str) -> Option<usize> {
+    let value = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        (key.trim() == "MaxArraySize").then(|| value.trim().parse().ok())?
+    };
+    config.lines().find_map(value)
+}
+
+/// Submits the arrays. Each waits for the one before it, so that `--parallel` holds for all of them together.
+fn submit_arrays(scripts: &[(PathBuf, Range<usize>)], webhook: Option<&str>) -> CliResult<Vec<String>> {
+    let mut jobs: Vec<String> = Vec::new();
+    for (script, _) in scripts {
+        let after: Vec<String> = jobs.last().map(|job| format!("--dependency=afterany:{job}")).into_iter().collect();
+        match sbatch(script, &after, webhook) {
+            Ok(job) => jobs.push(job),
+            Err(mut error) if !jobs.is_empty() => {
+                let (there, all) = (jobs.join(", "), scripts.len());
+                error.message += &format!("\n{} of {all} arrays are submitted: {there}", jobs.len());
+                return Err(error.advise(format!("cancel them (scancel {}) or let them run", jobs.join(" "))));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(jobs)
+}
+
+/// Submits a script; the job's number. Secrets go with the job's environment, never into a file.
+fn sbatch(script: &Path, options: &[String], webhook: Option<&str>) -> CliResult<String> {
+    let mut command = Command::new("sbatch");
+    if let Some(webhook) = webhook {
+        command.env(WEBHOOK, webhook);
+    }
+    let ran = command.arg("--parsable").args(options).arg(script).output().map_err(|e| {
         CliError::new(Exit::Error, format!("cannot run sbatch: {e}"))
             .advise(format!("submit {} on a machine that has it", script.display()))
     })?;
@@ -87,20 +164,24 @@ fn head(own: &[String], log: &str, common: &Common, root: &Path) -> CliResult<St
 }
 
 /// One task a trial.
-fn array(trials: usize, common: &Common, program: &Path, root: &Path, plan: &Path) -> CliResult<String> {
+fn array(part: &Range<usize>, common: &Common, program: &Path, root: &Path, plan: &Path) -> CliResult<String> {
     let own = [
-        format!("--array=0-{}%{}", trials.saturating_sub(1), common.parallel),
+        format!("--array=0-{}%{}", part.len().saturating_sub(1), common.parallel),
         "--job-name=crucible-sweep".to_owned(),
         "--requeue".to_owned(),
         "--open-mode=append".to_owned(),
         "--signal=B:USR1@60".to_owned(),
     ];
+    let index = match part.start {
+        0 => "$SLURM_ARRAY_TASK_ID".to_owned(),
+        start => format!("$(({start} + SLURM_ARRAY_TASK_ID))"),
+    };
     let mut text = head(&own, "%A_%a.log", common, root)?;
     let _ = write!(
         text,
         "\n\
          # Signals come to this script; the trial gets them from it, saves, and ends with 75.\n\
-         {} --quiet trial run --plan {} --index \"$SLURM_ARRAY_TASK_ID\" &\n\
+         {} --quiet trial run --plan {} --index \"{index}\" &\n\
          trial=$!\n\
          trap 'kill -USR1 $trial' USR1 TERM\n\
          wait $trial\n\
@@ -135,6 +216,16 @@ fn collect(common: &Common, program: &Path, root: &Path) -> CliResult<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trials_are_cut_into_arrays_that_the_cluster_takes() {
+        assert_eq!(parts(4, 1001), [0..4]);
+        assert_eq!(parts(1001, 1001), [0..1001]);
+        assert_eq!(parts(2500, 1001), [0..1001, 1001..2002, 2002..2500]);
+        let said = "MaxArrayTasks = 5\nMaxArraySize            = 1001\nMaxDBDMsgs = 20000\n";
+        assert_eq!((max_array_of(said), max_array_of("slurm_load_ctl_conf error")), (Some(1001), None));
+        assert_eq!((script_name(0), script_name(1)), ("sweep.sbatch".to_owned(), "sweep_2.sbatch".to_owned()));
+    }
 
     #[test]
     fn words_survive_the_shell() {
