@@ -8,7 +8,7 @@ use crucible_core::backend::top_k::{Keys, Search, top_k};
 use crucible_core::config::Precision;
 use crucible_core::data::BundleSet;
 use crucible_core::embeddings::{Embeddings, UnitRows};
-use crucible_core::encoder::{Corpus, Encoder};
+use crucible_core::encoder::{Corpus, Done, Encoder};
 use crucible_core::eval::{self, Score};
 use crucible_core::neighbours::Screen;
 use std::cell::RefCell;
@@ -104,9 +104,22 @@ pub fn asked_for(kind: Option<&str>) -> CliResult<Option<GpuBackend>> {
 /// # Errors
 /// Exit status 4: the device failed.
 pub fn embed_with(backend: Option<&GpuBackend>, encoder: &impl Encoder, corpus: &Corpus) -> CliResult<Embeddings> {
+    embed_telling(backend, encoder, corpus, &|_| {})
+}
+
+/// [`embed_with`]; `done` hears how many more texts are embedded, where that takes long.
+///
+/// # Errors
+/// As it.
+pub fn embed_telling(
+    backend: Option<&GpuBackend>,
+    encoder: &impl Encoder,
+    corpus: &Corpus,
+    done: Done<'_>,
+) -> CliResult<Embeddings> {
     match backend {
-        None => Ok(encoder.embed(corpus)),
-        Some(backend) => pollster::block_on(encoder.embed_on(backend, corpus)).map_err(|e| failed(&e)),
+        None => Ok(encoder.embed_telling(corpus, done)),
+        Some(backend) => pollster::block_on(encoder.embed_on(backend, corpus, done)).map_err(|e| failed(&e)),
     }
 }
 

@@ -13,14 +13,14 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/encoders")
 }
 
 /// A folder's files and those of the folders in it.
-fn folder(path: &Path) -> Files {
+pub(crate) fn folder(path: &Path) -> Files {
     let mut files = Files::new();
     for entry in std::fs::read_dir(path).expect("a folder") {
         let path = entry.expect("is there").path();
@@ -38,7 +38,7 @@ fn read(files: &Files, options: &Options) -> Result<FolderModel, EncoderError> {
     FolderModel::from_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())), options)
 }
 
-fn events<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Event> {
+pub(crate) fn events<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Event> {
     let event = |(i, text): (usize, &str)| Event {
         event_id: i.to_string(),
         sense: "s#1".to_owned(),
@@ -155,10 +155,28 @@ fn kernels_in_a_row_give_the_same_vectors() {
     for name in ["bert_mean", "bert_max_mean", "bert_cls_dense", "bert_weighted_prompt", "model2vec"] {
         let model = read(&folder(&fixtures().join(name)), &Options::default()).expect("reads");
         let corpus = model.tokenise(&events).expect("tokenises");
-        let by_kernels = pollster::block_on(model.embed_on(&CpuBackend, &corpus)).expect("runs");
+        let by_kernels = pollster::block_on(model.embed_on(&CpuBackend, &corpus, &|_| {})).expect("runs");
         let apart = apart(&by_kernels.vectors, &model.embed(&corpus).vectors);
         assert!(apart <= 2e-6, "{name}: {apart:e} apart");
     }
+}
+
+#[test]
+fn a_transformer_tells_how_many_texts_are_done() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let expected = expected();
+    let texts: Vec<&str> = texts(&expected).into_iter().cycle().take(100).collect();
+    let model = read(&folder(&fixtures().join("bert_mean")), &Options::default()).expect("reads");
+    let corpus = model.tokenise(&events(texts)).expect("tokenises");
+    let (done, on_device) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let counts = |count: &'static str, to: &AtomicUsize, more: usize| {
+        assert!(more > 0, "{count}");
+        to.fetch_add(more, Ordering::Relaxed);
+    };
+    let told = model.embed_telling(&corpus, &|more| counts("cpu", &done, more));
+    assert!(told == model.embed(&corpus));
+    pollster::block_on(model.embed_on(&CpuBackend, &corpus, &|more| counts("device", &on_device, more))).expect("runs");
+    assert_eq!((done.into_inner(), on_device.into_inner()), (corpus.texts(), corpus.texts()));
 }
 
 /// Each text alone, in twos, fives and all together, on one thread and several.

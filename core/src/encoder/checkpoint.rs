@@ -5,7 +5,7 @@
 //! checks every size against the bytes at hand before it allocates.
 
 use super::static_encoder::{self, Layer, StaticEncoder};
-use super::{Corpus, CorpusBuilder, Encoder, EncoderError, Tokenizer};
+use super::{Corpus, CorpusBuilder, Done, Encoder, EncoderError, Tokenizer};
 use crate::backend::{Backend, BackendError};
 use crate::config::{Model, ModelKind};
 use crate::data::{Event, hex};
@@ -198,11 +198,16 @@ impl Encoder for Checkpoint {
         Ok(builder.finish())
     }
 
-    fn embed(&self, corpus: &Corpus) -> Embeddings {
+    fn embed_telling(&self, corpus: &Corpus, _done: Done<'_>) -> Embeddings {
         self.encoder.embed(corpus)
     }
 
-    async fn embed_on<B: Backend>(&self, backend: &B, corpus: &Corpus) -> Result<Embeddings, BackendError> {
+    async fn embed_on<B: Backend>(
+        &self,
+        backend: &B,
+        corpus: &Corpus,
+        _done: Done<'_>,
+    ) -> Result<Embeddings, BackendError> {
         self.encoder.embed_on(backend, corpus).await
     }
 

@@ -4,10 +4,14 @@
 //! (`##x`) follow the order of a randomly seeded hash map. Here every piece of one character gets its id, in order,
 //! before the library sees the words. Threads are [`parallel`]'s alone: the library's own pool stays off.
 
-use super::EncoderError;
+pub(super) mod bounded;
+mod caught;
+
 use super::tokenizer::Tokens;
+use super::{EncoderError, tokenizer_json};
 use crate::config::TokenizerKind;
 use crate::parallel;
+use bounded::Bounded;
 use std::collections::{BTreeMap, BTreeSet};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::models::wordpiece::WordPiece;
@@ -29,7 +33,7 @@ const BLOCK: usize = 256;
 
 /// A tokenizer.
 pub(super) struct Library {
-    inner: tokenizers::Tokenizer,
+    inner: Bounded,
     rows: usize,
 }
 
@@ -62,16 +66,17 @@ impl Library {
             TokenizerKind::Wordpiece => WordPiece::from_bpe(&bpe).into(),
             TokenizerKind::Bpe => bpe.into(),
         };
-        let mut inner = tokenizers::Tokenizer::new(model);
-        inner.with_normalizer(normalizer).map_err(failed)?;
-        inner.with_pre_tokenizer(Some(splitter));
+        let mut inner = Bounded::new(model);
+        let inner_parts = inner.parts();
+        inner_parts.with_normalizer(normalizer.map(bounded::Normaliser)).map_err(failed)?;
+        inner_parts.with_pre_tokenizer(Some(splitter));
         match kind {
             TokenizerKind::Wordpiece => {
-                inner.with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
-                inner.add_special_tokens([AddedToken::from(UNKNOWN, true)]).map_err(failed)?;
+                inner_parts.with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
+                inner_parts.add_special_tokens([AddedToken::from(UNKNOWN, true)]).map_err(failed)?;
             }
             TokenizerKind::Bpe => {
-                inner.with_decoder(Some(ByteLevel::default()));
+                inner_parts.with_decoder(Some(ByteLevel::default()));
             }
         }
         Ok(Self::of(inner))
@@ -83,14 +88,14 @@ impl Library {
     /// When the library cannot read it.
     pub(super) fn from_json(json: &str) -> Result<Self, EncoderError> {
         let refused = |reason: String| EncoderError::TokenizerJson { reason };
-        let mut inner: tokenizers::Tokenizer = json.parse().map_err(|e: tokenizers::Error| refused(e.to_string()))?;
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|e| refused(e.to_string()))?;
+        let json = tokenizer_json::checked(json.as_bytes()).map_err(refused)?;
+        let mut inner = Bounded::read(&json).map_err(refused)?;
+        inner.parts().with_truncation(None).map_err(|e| refused(e.to_string()))?;
         Ok(Self::of(inner))
     }
 
-    fn of(inner: tokenizers::Tokenizer) -> Self {
-        let rows = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+    fn of(inner: Bounded) -> Self {
+        let rows = inner.vocabulary().into_values().max().map_or(0, |id| id as usize + 1);
         Self { inner, rows }
     }
 
@@ -99,7 +104,7 @@ impl Library {
     /// # Errors
     /// When the library cannot write it.
     pub(super) fn to_json(&self) -> Result<String, tokenizers::Error> {
-        self.inner.to_string(false)
+        self.inner.to_json()
     }
 
     /// One more than the largest id.
@@ -109,7 +114,7 @@ impl Library {
 
     /// Appends the pieces of one text.
     pub(super) fn encode_onto(&self, text: &str, tokens: &mut Tokens) -> Result<(), tokenizers::Error> {
-        let encoding = self.inner.encode(text, false)?;
+        let encoding = self.inner.encode(text)?;
         tokens.ids.extend_from_slice(encoding.get_ids());
         tokens.offsets.extend(encoding.get_offsets().iter().map(|(start, end)| (*start as u32, *end as u32)));
         Ok(())

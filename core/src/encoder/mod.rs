@@ -13,6 +13,7 @@ mod model;
 mod pieces;
 mod static_encoder;
 mod tokenizer;
+mod tokenizer_json;
 
 pub use checkpoint::Checkpoint;
 pub use corpus::{Corpus, CorpusBuilder};
@@ -29,6 +30,15 @@ use crate::embeddings::Embeddings;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Hears that so many more texts are embedded, from any thread.
+pub type Done<'a> = &'a (dyn Fn(usize) + Sync);
+
+/// Whether the bytes are what Git LFS puts in a file's place until it is fetched.
+#[must_use]
+pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.len() < 1024 && bytes.starts_with(b"version https://git-lfs.github.com/spec/")
+}
+
 /// Turns events into unit vectors, in two steps: their tokens, then their vectors, on the CPU or a device.
 pub trait Encoder: Send + Sync {
     /// Numbers a vector.
@@ -42,9 +52,14 @@ pub trait Encoder: Send + Sync {
 
     /// One row for each event, in order. `corpus` is what [`Encoder::tokenise`] gave. An event's vector is the same, bit for
     /// bit, whatever comes with it.
-    fn embed(&self, corpus: &Corpus) -> Embeddings;
+    fn embed(&self, corpus: &Corpus) -> Embeddings {
+        self.embed_telling(corpus, &|_| {})
+    }
 
-    /// The same on `backend`.
+    /// [`Encoder::embed`]; `done` hears how many more texts are embedded, where that takes long.
+    fn embed_telling(&self, corpus: &Corpus, done: Done<'_>) -> Embeddings;
+
+    /// The same on `backend`; `done` hears how many more texts are embedded, where that takes long.
     ///
     /// # Errors
     /// What the device reported.
@@ -52,6 +67,7 @@ pub trait Encoder: Send + Sync {
         &self,
         backend: &B,
         corpus: &Corpus,
+        done: Done<'_>,
     ) -> impl Future<Output = Result<Embeddings, BackendError>>;
 
     /// What belongs to the model and may change its numbers, for scoreboards.

@@ -1,6 +1,6 @@
 //! Whatever `--checkpoint` may name.
 
-use super::{Checkpoint, Corpus, Encoder, EncoderError, FolderModel};
+use super::{Checkpoint, Corpus, Done, Encoder, EncoderError, FolderModel};
 use crate::backend::{Backend, BackendError};
 use crate::data::Event;
 use crate::embeddings::Embeddings;
@@ -16,6 +16,15 @@ pub enum Model {
 }
 
 impl Model {
+    /// What a user should know of how it was read.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Own(_) => &[],
+            Self::Folder(model) => model.notes(),
+        }
+    }
+
     /// Whether it takes ready vectors instead of texts.
     #[must_use]
     pub fn reads_vectors(&self) -> bool {
@@ -38,17 +47,22 @@ impl Encoder for Model {
         }
     }
 
-    fn embed(&self, corpus: &Corpus) -> Embeddings {
+    fn embed_telling(&self, corpus: &Corpus, done: Done<'_>) -> Embeddings {
         match self {
-            Self::Own(model) => Encoder::embed(&**model, corpus),
-            Self::Folder(model) => model.embed(corpus),
+            Self::Own(model) => model.embed_telling(corpus, done),
+            Self::Folder(model) => model.embed_telling(corpus, done),
         }
     }
 
-    async fn embed_on<B: Backend>(&self, backend: &B, corpus: &Corpus) -> Result<Embeddings, BackendError> {
+    async fn embed_on<B: Backend>(
+        &self,
+        backend: &B,
+        corpus: &Corpus,
+        done: Done<'_>,
+    ) -> Result<Embeddings, BackendError> {
         match self {
-            Self::Own(model) => model.embed_on(backend, corpus).await,
-            Self::Folder(model) => model.embed_on(backend, corpus).await,
+            Self::Own(model) => model.embed_on(backend, corpus, done).await,
+            Self::Folder(model) => model.embed_on(backend, corpus, done).await,
         }
     }
 

@@ -8,8 +8,8 @@
 
 mod words;
 
-use super::EncoderError;
 use super::tokenizer::Tokens;
+use super::{EncoderError, tokenizer_json};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl Tokenizer {
     /// # Errors
     /// It is none, or of a kind that is not known here.
     pub(super) fn from_json(json: &str) -> std::result::Result<Self, EncoderError> {
-        let mut document: Value = serde_json::from_str(json).map_err(refused)?;
+        let mut document = tokenizer_json::checked(json.as_bytes()).map_err(refused)?;
         let Value::Object(fields) = &mut document else { return Err(refused("it is no object")) };
         for field in ["padding", "truncation"] {
             fields.insert(field.to_owned(), Value::Null);

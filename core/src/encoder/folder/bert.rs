@@ -12,6 +12,7 @@ use crate::kernels::layer_norm;
 use crate::kernels::matmul::{Inputs, Split, View, Weights};
 use crate::kernels::simd::widest;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// `config.json`, as far as it decides numbers.
 #[derive(Clone, Deserialize)]
@@ -32,6 +33,18 @@ pub(super) struct Config {
     position_embedding_type: Option<String>,
     #[serde(default)]
     is_decoder: bool,
+    #[serde(default)]
+    is_encoder_decoder: bool,
+    #[serde(default)]
+    add_cross_attention: bool,
+    #[serde(default)]
+    quantization_config: Value,
+    #[serde(default)]
+    pruned_heads: Value,
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 fn two() -> usize {
@@ -91,6 +104,15 @@ impl Config {
         }
         if self.is_decoder {
             return Err("is_decoder: its tokens see only those before them, which is not read".to_owned());
+        }
+        if self.is_encoder_decoder || self.add_cross_attention {
+            return Err("is_encoder_decoder or add_cross_attention: such a model is not read".to_owned());
+        }
+        if !is_empty(&self.quantization_config) {
+            return Err("quantization_config: packed weights are not read; save the model in full precision".to_owned());
+        }
+        if !is_empty(&self.pruned_heads) {
+            return Err("pruned_heads: layers of fewer heads are not read".to_owned());
         }
         if !(self.layer_norm_eps >= 0.0 && self.layer_norm_eps.is_finite()) {
             return Err(format!("layer_norm_eps is {}", self.layer_norm_eps));

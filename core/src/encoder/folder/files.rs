@@ -1,11 +1,11 @@
 //! The files of a folder by name, and the JSON among them.
 
-use super::super::EncoderError;
+use super::super::{EncoderError, is_lfs_pointer};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 /// A settings file of more bytes is something else.
-const MAX_JSON: usize = 16 << 20;
+const MAX_JSON: usize = 4 << 20;
 
 /// Name, with `/` between folders, and bytes.
 pub(super) struct Files<'a>(BTreeMap<&'a str, &'a [u8]>);
@@ -24,7 +24,9 @@ impl<'a> Files<'a> {
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&'a [u8], EncoderError> {
-        self.get(name).ok_or_else(|| fault(name, "is missing"))
+        let bytes = self.get(name).ok_or_else(|| fault(name, "is missing"))?;
+        not_a_pointer(name, bytes)?;
+        Ok(bytes)
     }
 
     /// The JSON in a file, if there is one.
@@ -33,7 +35,18 @@ impl<'a> Files<'a> {
         if bytes.len() > MAX_JSON {
             return Err(fault(name, format!("has {} bytes; settings have at most {MAX_JSON}", bytes.len())));
         }
+        not_a_pointer(name, bytes)?;
         serde_json::from_slice(bytes).map(Some).map_err(|e| fault(name, format!("cannot be read: {e}")))
+    }
+}
+
+/// Refuses what Git LFS puts in a file's place until it is fetched.
+pub(super) fn not_a_pointer(name: &str, bytes: &[u8]) -> Result<(), EncoderError> {
+    match is_lfs_pointer(bytes) {
+        true => {
+            Err(fault(name, "is a pointer of Git LFS, not the file itself; get it with `git lfs pull` in its folder"))
+        }
+        false => Ok(()),
     }
 }
 

@@ -4,20 +4,23 @@
 //! their maker's code. All arithmetic is in `f32`, whatever the weights are stored in.
 
 mod bert;
+mod bert_tokenizer;
 mod export;
 mod feed_forward;
 mod files;
 mod modules;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod parts;
+mod pooling;
 mod statics;
 mod tensors;
 mod tokens;
 mod transformer;
 #[cfg(not(target_arch = "wasm32"))]
 mod whole;
+mod words;
 
-use super::{Corpus, CorpusBuilder, Encoder, EncoderError};
+use super::{Corpus, CorpusBuilder, Done, Encoder, EncoderError};
 use crate::backend::{Backend, BackendError};
 use crate::data::Event;
 use crate::embeddings::Embeddings;
@@ -29,6 +32,7 @@ use statics::Static;
 use std::collections::BTreeMap;
 use tokens::FolderTokenizer;
 use transformer::Transformer;
+use words::Settings;
 
 /// Whose rules a static model follows. Both libraries read each other's folders, and differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +84,8 @@ pub struct Options {
 pub struct FolderModel {
     kind: Kind,
     normalised: bool,
+    settings: Settings,
+    notes: Vec<String>,
 }
 
 enum Kind {
@@ -113,17 +119,31 @@ impl FolderModel {
         options: &Options,
     ) -> Result<Self, EncoderError> {
         let files = Files::new(files);
-        let modules = Modules::read(&files, options)?;
+        let mut notes = Vec::new();
+        let modules = Modules::read(&files, options, &mut notes)?;
+        let settings = modules.settings.clone();
         let normalised = modules.steps.iter().any(|step| matches!(step, Step::Normalise));
+        let unit = matches!(modules.steps.last(), Some(Step::Normalise)) && settings.truncate.is_none();
         let kind = match modules.first {
-            First::Static => Kind::Static(Box::new(Static::read(&files, &modules, options)?)),
+            First::Static => Kind::Static(Box::new(Static::read(&files, &modules, options, &mut notes)?)),
             First::Transformer if options.loader == Some(Loader::Model2Vec) => {
                 let reason = "is of a transformer, which model2vec does not run";
                 return Err(files::fault(&within(&modules.first_path, "config.json"), reason));
             }
-            First::Transformer => Kind::Transformer(Box::new(Transformer::read(&files, modules)?)),
+            First::Transformer => Kind::Transformer(Box::new(Transformer::read(&files, modules, &mut notes)?)),
         };
-        Ok(Self { kind, normalised })
+        let loader = match &kind {
+            Kind::Static(model) => model.loader,
+            Kind::Transformer(_) => Loader::SentenceTransformers,
+        };
+        words::notes_on(&settings, loader, unit, &mut notes);
+        Ok(Self { kind, normalised, settings, notes })
+    }
+
+    /// What a user should know of how the folder was read.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     fn tokenizer(&self) -> &FolderTokenizer {
@@ -149,17 +169,22 @@ impl Encoder for FolderModel {
         Ok(builder.finish())
     }
 
-    fn embed(&self, corpus: &Corpus) -> Embeddings {
+    fn embed_telling(&self, corpus: &Corpus, done: Done<'_>) -> Embeddings {
         match &self.kind {
             Kind::Static(model) => model.encoder.embed(corpus),
-            Kind::Transformer(model) => model.embed(corpus),
+            Kind::Transformer(model) => model.embed(corpus, done),
         }
     }
 
-    async fn embed_on<B: Backend>(&self, backend: &B, corpus: &Corpus) -> Result<Embeddings, BackendError> {
+    async fn embed_on<B: Backend>(
+        &self,
+        backend: &B,
+        corpus: &Corpus,
+        done: Done<'_>,
+    ) -> Result<Embeddings, BackendError> {
         match &self.kind {
             Kind::Static(model) => model.encoder.embed_on(backend, corpus).await,
-            Kind::Transformer(model) => model.embed_on(backend, corpus).await,
+            Kind::Transformer(model) => model.embed_on(backend, corpus, done).await,
         }
     }
 
@@ -186,6 +211,10 @@ impl Encoder for FolderModel {
             ("dtype", json!("f32")),
             ("weights", json!(stored)),
         ];
-        Ok(conditions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        // Only where they matter, so that scoreboards of other models stay comparable with older ones.
+        let similarity = self.settings.similarity.as_ref().map(|name| ("similarity_fn_name", json!(name)));
+        let cut = self.settings.truncate.map(|dim| ("truncate_dim", json!(dim)));
+        let all = conditions.into_iter().chain(similarity).chain(cut);
+        Ok(all.map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }

@@ -1,14 +1,15 @@
 //! `modules.json` and the settings of each module: what is done to a text, step by step.
 
 use super::super::EncoderError;
+use super::Options;
 use super::files::{Files, fault, within};
+use super::pooling::Pooling;
 use super::tensors::Tensors;
-use super::{Options, Prompt};
+use super::words::{self, Settings};
 use crate::config::Activation;
 use crate::kernels::matmul::{View, Weights};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// What comes first.
@@ -40,29 +41,14 @@ pub(super) struct Dense {
     pub(super) activation: Option<Activation>,
 }
 
-/// How the vectors of a text's tokens become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pooling {
-    Cls,
-    Max,
-    Mean,
-    MeanSqrtLen,
-    /// By position: the first token counts once, the second twice.
-    WeightedMean,
-    Last,
-}
-
 /// All of it.
 pub(super) struct Modules {
     pub(super) first: First,
     /// Folder of the first module; empty for the root.
     pub(super) first_path: String,
-    /// Their vectors are put side by side.
-    pub(super) pooling: Vec<Pooling>,
-    /// Tokens of the prompt count in pooling.
-    pub(super) include_prompt: bool,
+    pub(super) pooling: Pooling,
     pub(super) steps: Vec<Step>,
-    pub(super) prompt: String,
+    pub(super) settings: Settings,
 }
 
 #[derive(Deserialize)]
@@ -73,37 +59,41 @@ struct Entry {
     kind: String,
 }
 
-/// `config_sentence_transformers.json`.
-#[derive(Default, Deserialize)]
-struct Prompts {
-    #[serde(default)]
-    prompts: BTreeMap<String, Option<String>>,
-    #[serde(default)]
-    default_prompt_name: Option<String>,
-}
-
 impl Modules {
-    pub(super) fn read(files: &Files<'_>, options: &Options) -> Result<Self, EncoderError> {
-        let entries: Option<Vec<Entry>> = files.json("modules.json")?;
-        let prompt = prompt(files, &options.prompt)?;
-        let Some(entries) = entries else { return Ok(Self::without(files, prompt)) };
-        let mut modules = Self {
-            first: First::Transformer,
-            first_path: String::new(),
-            pooling: Vec::new(),
-            include_prompt: true,
-            steps: Vec::new(),
-            prompt,
-        };
+    /// What the user should know goes to `notes`.
+    pub(super) fn read(files: &Files<'_>, options: &Options, notes: &mut Vec<String>) -> Result<Self, EncoderError> {
+        words::check_folder(files, "")?;
+        let settings = Settings::read(files, &options.prompt, notes)?;
+        match files.json::<Vec<Entry>>("modules.json")? {
+            Some(entries) => Self::listed(files, entries, settings),
+            None => Self::without(files, settings, notes),
+        }
+    }
+
+    fn listed(files: &Files<'_>, entries: Vec<Entry>, settings: Settings) -> Result<Self, EncoderError> {
+        let (mut first, mut first_path, mut pooling, mut steps) = (First::Transformer, String::new(), None, Vec::new());
+        if entries.len() > MAX_MODULES {
+            return Err(fault(
+                "modules.json",
+                format!("has {} modules; at most {MAX_MODULES} are read", entries.len()),
+            ));
+        }
         for (number, Entry { path, kind }) in entries.into_iter().enumerate() {
+            words::check_module(&kind)?;
             match (number, kind.rsplit('.').next().unwrap_or_default()) {
-                (0, "Transformer") => modules.first_path = path,
-                (0, "StaticEmbedding") => (modules.first, modules.first_path) = (First::Static, path),
-                (1, "Pooling") if modules.first == First::Transformer => {
-                    (modules.pooling, modules.include_prompt) = pooling(files, &within(&path, "config.json"))?;
+                (0, "Transformer") => first_path = path,
+                (0, "StaticEmbedding") => (first, first_path) = (First::Static, path),
+                (1, "Pooling") if first == First::Transformer => {
+                    pooling = Some(Pooling::read(files, &within(&path, "config.json"))?);
                 }
-                (1.., "Normalize") => modules.steps.push(Step::Normalise),
-                (1.., "Dense") => modules.steps.push(Step::Dense(Dense::read(files, &path)?)),
+                (1.., "Normalize") => {
+                    let file = within(&path, "config.json");
+                    // Without a folder of its own it has no settings: the root's file is another module's.
+                    let config = if file == "config.json" { None } else { files.json(&file)? };
+                    words::check_ports(&file, &config.unwrap_or_default())?;
+                    steps.push(Step::Normalise);
+                }
+                (1.., "Dense") => steps.push(Step::Dense(Dense::read(files, &path)?)),
                 (1.., "Dropout") => {} // Does nothing outside of training.
                 (place, _) => {
                     let reason = format!(
@@ -114,86 +104,63 @@ impl Modules {
                 }
             }
         }
-        if modules.first == First::Transformer && modules.pooling.is_empty() {
-            return Err(fault("modules.json", "has no Pooling behind the Transformer: there is no vector of a text"));
-        }
-        Ok(modules)
+        words::check_folder(files, &first_path)?;
+        let pooling = match (first, pooling) {
+            (First::Transformer, None) => {
+                let reason = "has no Pooling behind the Transformer: there is no vector of a text";
+                return Err(fault("modules.json", reason));
+            }
+            (_, pooling) => pooling.unwrap_or_else(Pooling::mean),
+        };
+        Ok(Self { first, first_path, pooling, steps, settings })
     }
 
     /// A folder without `modules.json`: model2vec's, or a bare BERT, of which sentence-transformers takes the mean.
-    fn without(files: &Files<'_>, prompt: String) -> Self {
-        let config: Map<String, Value> = files.json("config.json").ok().flatten().unwrap_or_default();
+    fn without(files: &Files<'_>, settings: Settings, notes: &mut Vec<String>) -> Result<Self, EncoderError> {
+        let config: Map<String, Value> = files.json("config.json")?.unwrap_or_default();
         let kind = config.get("model_type").and_then(Value::as_str);
-        let is_static = files.get("config.json").is_none() || kind == Some("model2vec") || kind.is_none();
+        let is_static = matches!(kind, None | Some("model2vec"));
         let first = if is_static { First::Static } else { First::Transformer };
-        Self {
-            first,
-            first_path: String::new(),
-            pooling: vec![Pooling::Mean],
-            include_prompt: true,
-            steps: Vec::new(),
-            prompt,
-        }
+        let pooling = if is_static { Pooling::mean() } else { pooling_alone(files, notes)? };
+        Ok(Self { first, first_path: String::new(), pooling, steps: Vec::new(), settings })
     }
 }
 
-/// The prompt that was asked for, or the folder's own.
-fn prompt(files: &Files<'_>, asked: &Prompt) -> Result<String, EncoderError> {
-    const FILE: &str = "config_sentence_transformers.json";
-    let Prompts { prompts, default_prompt_name } = files.json(FILE)?.unwrap_or_default();
-    let named = |name: &str| match prompts.get(name) {
-        Some(prompt) => Ok(prompt.clone().unwrap_or_default()),
-        None => {
-            let names: Vec<&str> = prompts.keys().map(String::as_str).collect();
-            Err(fault(FILE, format!("has no prompt {name:?}; it has {names:?}")))
+/// Modules of a folder, at most.
+const MAX_MODULES: usize = 32;
+
+/// The pooling of a folder that does not list its modules: what trainers other than sentence-transformers leave.
+fn pooling_alone(files: &Files<'_>, notes: &mut Vec<String>) -> Result<Pooling, EncoderError> {
+    let numbered = |name: &str, kind: &str| {
+        let folder = name.strip_suffix("/config.json").and_then(|folder| folder.strip_suffix(kind));
+        folder.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    for kind in ["_Dense", "_LayerNorm", "_CNN", "_LSTM", "_WeightedLayerPooling"] {
+        if let Some(name) = files.names().find(|name| numbered(name, kind)) {
+            let reason =
+                "is there, but no modules.json says what comes in which order; take it from the model's source";
+            return Err(fault(name, reason));
         }
-    };
-    match (asked, default_prompt_name) {
-        (Prompt::Text(text), _) => Ok(text.clone()),
-        (Prompt::Named(name), _) => named(name),
-        (Prompt::Default, Some(name)) => named(&name),
-        (Prompt::Default, None) => Ok(String::new()),
     }
-}
-
-impl Pooling {
-    const NAMES: [(&str, &str, Self); 6] = [
-        ("pooling_mode_cls_token", "cls", Self::Cls),
-        ("pooling_mode_max_tokens", "max", Self::Max),
-        ("pooling_mode_mean_tokens", "mean", Self::Mean),
-        ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", Self::MeanSqrtLen),
-        ("pooling_mode_weightedmean_tokens", "weightedmean", Self::WeightedMean),
-        ("pooling_mode_lasttoken", "lasttoken", Self::Last),
-    ];
-
-    /// As sentence-transformers names it.
-    pub(super) fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(.., mode)| *mode == self).map_or("", |(_, name, _)| name)
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known, _)| *known == name).map(|(.., mode)| *mode)
-    }
-}
-
-/// Modes, in the order in which their vectors are put side by side, and whether the prompt's tokens count. The older
-/// spelling has a key for each mode, the newer one `pooling_mode`.
-fn pooling(files: &Files<'_>, file: &str) -> Result<(Vec<Pooling>, bool), EncoderError> {
-    let config: Map<String, Value> = files.json(file)?.ok_or_else(|| fault(file, "is missing"))?;
-    let include_prompt = config.get("include_prompt").and_then(Value::as_bool).unwrap_or(true);
-    let named = |name: &Value| {
-        let mode = name.as_str().and_then(Pooling::named);
-        mode.ok_or_else(|| fault(file, format!("has the pooling mode {name}, which is not known")))
-    };
-    let modes = match config.get("pooling_mode") {
-        Some(Value::Array(names)) => names.iter().map(named).collect::<Result<Vec<_>, _>>()?,
-        Some(name) => vec![named(name)?],
-        None => {
-            let is_on = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(false);
-            Pooling::NAMES.iter().filter(|(key, ..)| is_on(key)).map(|(.., mode)| *mode).collect()
+    let found: Vec<&str> = files.names().filter(|name| numbered(name, "_Pooling")).collect();
+    match found[..] {
+        [] => {
+            notes.push(
+                "no modules.json and no 1_Pooling/config.json: the mean of the tokens' vectors is assumed".to_owned(),
+            );
+            Ok(Pooling::mean())
         }
-    };
-    Ok((if modes.is_empty() { vec![Pooling::Mean] } else { modes }, include_prompt))
+        [file] => {
+            let pooling = Pooling::read(files, file)?;
+            let names: Vec<&str> = pooling.modes.iter().map(|mode| mode.name()).collect();
+            let names = names.join(" and ");
+            notes.push(format!("no modules.json: pooling by {names}, as {file} says, and nothing behind it"));
+            Ok(pooling)
+        }
+        [first, second, ..] => {
+            Err(fault(first, format!("is there, {second} too, and no modules.json says which one counts")))
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -216,11 +183,15 @@ impl Dense {
     fn read(files: &Files<'_>, path: &str) -> Result<Self, EncoderError> {
         let file = within(path, "config.json");
         let config: DenseConfig = files.json(&file)?.ok_or_else(|| fault(&file, "is missing"))?;
+        words::check_ports(&file, &files.json(&file)?.unwrap_or_default())?;
         let DenseConfig { in_features, out_features, bias, activation_function, use_residual } = config;
         if use_residual {
             return Err(fault(&file, "has use_residual: such a Dense layer is not read"));
         }
         let name = activation_function.as_deref().unwrap_or("torch.nn.modules.activation.Tanh");
+        if !name.starts_with("torch.") {
+            return Err(fault(&file, format!("has activation {name:?}, which is not PyTorch's own")));
+        }
         let activation = match name.rsplit('.').next().unwrap_or_default() {
             "Identity" => None,
             "Tanh" => Some(Activation::Tanh),

@@ -1,8 +1,8 @@
 //! A folder's tokenizer in a browser, of the library's parts that a page has room for; marks and cuts are made here.
 
-use super::super::EncoderError;
 use super::super::pieces::Tokenizer;
 use super::super::tokenizer::Tokens;
+use super::super::{EncoderError, tokenizer_json};
 use super::files::fault;
 use serde_json::Value;
 
@@ -22,11 +22,11 @@ struct Cut {
 }
 
 impl Pieces {
-    /// Reads a `tokenizer.json`. What it says about padding is dropped.
-    pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Self, EncoderError> {
-        let text = std::str::from_utf8(bytes).map_err(|e| fault(file, e.to_string()))?;
-        let json: Value = serde_json::from_str(text).map_err(|e| fault(file, e.to_string()))?;
-        let inner = Tokenizer::from_json(text).map_err(|e| fault(file, e.to_string()))?;
+    /// Reads a `tokenizer.json`, as `change` leaves it. What it says about padding is dropped.
+    pub(super) fn read(file: &str, bytes: &[u8], change: &mut dyn FnMut(&mut Value)) -> Result<Self, EncoderError> {
+        let mut json = tokenizer_json::checked(bytes).map_err(|e| fault(file, e))?;
+        change(&mut json);
+        let inner = Tokenizer::from_json(&json.to_string()).map_err(|e| fault(file, e.to_string()))?;
         let (before, after) = marks(&json["post_processor"])
             .ok_or_else(|| fault(file, "marks begin and end in a way that is not known in a browser"))?;
         let cut = &json["truncation"];
@@ -40,10 +40,16 @@ impl Pieces {
         self.cut.map(|cut| cut.max_length)
     }
 
-    /// Cuts texts at `max_length` tokens from now on, or not at all.
+    /// Cuts texts at `max_length` tokens from now on, or not at all; `left`: what is left out comes first, without it as the
+    /// file says.
     #[expect(clippy::unnecessary_wraps, reason = "the library may refuse")]
-    pub(super) fn cut(&mut self, _file: &str, max_length: Option<usize>) -> Result<(), EncoderError> {
-        let left = self.cut.is_some_and(|cut| cut.left);
+    pub(super) fn cut(
+        &mut self,
+        _file: &str,
+        max_length: Option<usize>,
+        left: Option<bool>,
+    ) -> Result<(), EncoderError> {
+        let left = left.unwrap_or_else(|| self.cut.is_some_and(|cut| cut.left));
         self.cut = max_length.map(|max_length| Cut { max_length, left });
         Ok(())
     }
@@ -116,8 +122,10 @@ mod tests {
         assert!(left.as_bytes() != CUT);
         let words = "The bank of [SEP] the river, 銀行 é ☃ xyz [UNK]!";
         for json in [MARKED, CUT, left.as_bytes()] {
-            let (mut own, mut whole) =
-                (Pieces::read("own", json).expect("reads"), whole::Pieces::read("", json).expect("reads"));
+            let (mut own, mut whole) = (
+                Pieces::read("own", json, &mut |_| {}).expect("reads"),
+                whole::Pieces::read("", json, &mut |_| {}).expect("reads"),
+            );
             let sorted = |mut all: Vec<(String, u32)>| {
                 all.sort();
                 all
@@ -125,8 +133,8 @@ mod tests {
             assert_eq!(sorted(own.vocabulary()), sorted(whole.vocabulary()));
             assert_eq!(own.marks(), whole.marks());
             for cut in [own.most_tokens(), None, Some(5), Some(40)] {
-                own.cut("", cut).expect("cuts");
-                whole.cut("", cut).expect("cuts");
+                own.cut("", cut, None).expect("cuts");
+                whole.cut("", cut, None).expect("cuts");
                 assert_eq!(own.most_tokens(), whole.most_tokens());
                 for text in ["", "bank", words, &words.repeat(4)] {
                     for marked in [false, true] {
@@ -144,7 +152,7 @@ mod tests {
         let read = |processor: Value| {
             let mut json = template.clone();
             json["post_processor"] = processor;
-            Pieces::read("t", json.to_string().as_bytes()).map(|pieces| (pieces.before, pieces.after))
+            Pieces::read("t", json.to_string().as_bytes(), &mut |_| {}).map(|pieces| (pieces.before, pieces.after))
         };
         let bert = serde_json::json!({"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]});
         assert_eq!(read(bert).ok(), Some((vec![2], vec![3])));

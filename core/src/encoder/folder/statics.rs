@@ -7,10 +7,12 @@ use super::files::{Files, fault, within};
 use super::modules::{Modules, Step};
 use super::tensors::Tensors;
 use super::tokens::{CutAt, FolderTokenizer, Rules, unknown};
-use super::{Loader, Options};
+use super::{Loader, Options, words};
 use crate::config::Model;
 use serde::Deserialize;
 
+/// Rows of a mapping beside those that tokens need.
+const SPARE_ROWS: usize = 1024;
 /// Tokens of a text that model2vec uses where its config says nothing.
 const MOST_TOKENS: usize = 512;
 
@@ -41,7 +43,12 @@ const NAMES: [(&str, Loader); 2] =
     [("embeddings", Loader::Model2Vec), ("embedding.weight", Loader::SentenceTransformers)];
 
 impl Static {
-    pub(super) fn read(files: &Files<'_>, modules: &Modules, options: &Options) -> Result<Self, EncoderError> {
+    pub(super) fn read(
+        files: &Files<'_>,
+        modules: &Modules,
+        options: &Options,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, EncoderError> {
         let path = &modules.first_path;
         if let Some(step) = modules.steps.iter().find(|step| !matches!(step, Step::Normalise)) {
             return Err(fault("modules.json", format!("puts {step} behind a StaticEmbedding; only Normalize is read")));
@@ -59,16 +66,26 @@ impl Static {
                 return Err(fault(&within(path, "model.safetensors"), reason));
             }
         };
-        let table = table(&tensors, name, rows, dim)?;
         let loader = options.loader.unwrap_or(own);
         let file = within(path, "tokenizer.json");
         let bytes = files.required(&file)?;
-        let tokens = FolderTokenizer::read(&file, bytes, table.len() / dim)?;
+        let tokens = FolderTokenizer::read(&file, bytes, table_rows(&tensors, name, rows), &mut |_| {})?;
+        let mut table = table(&tensors, name, (rows, dim), tokens.needed_rows())?;
+        let kept = modules.settings.truncate.filter(|kept| *kept < dim && loader == Loader::SentenceTransformers);
+        if let Some(kept) = kept {
+            // The mean of cut vectors is the cut mean.
+            table = table.chunks_exact(dim).flat_map(|row| &row[..kept]).copied().collect();
+        }
+        let dim = kept.unwrap_or(dim);
         let rules = match loader {
-            Loader::SentenceTransformers => Rules { prompt: modules.prompt.clone(), ..Rules::default() },
+            Loader::SentenceTransformers => Rules { prompt: modules.settings.prompt.clone(), ..Rules::default() },
             Loader::Model2Vec => {
                 let names = ["config.json", "config_sentence_transformers.json"];
-                let config: Config = files.json(names[usize::from(name != "embeddings")])?.unwrap_or_default();
+                let file = names[usize::from(name != "embeddings")];
+                let config: Config = files.json(file)?.unwrap_or_default();
+                if file == "config.json" {
+                    words::unknown(files, file, WORDS, notes)?;
+                }
                 let most_tokens = config.max_length.unwrap_or(Some(MOST_TOKENS));
                 let most_chars = most_tokens.map(|most| most.saturating_mul(tokens.median_chars()));
                 let cut = most_tokens.map_or(CutAt::Nowhere, CutAt::Tokens);
@@ -91,15 +108,54 @@ impl Static {
     }
 }
 
+/// `config.json` of model2vec: `max_length` is obeyed, unit length is always given, and the rest says how it was made.
+const WORDS: &[&str] = &[
+    "max_length",
+    "normalize",
+    "model_type",
+    "architectures",
+    "hidden_dim",
+    "seq_length",
+    "tokenizer_name",
+    "apply_pca",
+    "apply_zipf",
+    "sif_coefficient",
+    "pca_dims",
+    "pooling",
+    "embedding_dtype",
+    "vocabulary_quantization",
+    "dtype",
+    "torch_dtype",
+    "transformers_version",
+    "tokenizer_class",
+];
+
+/// Rows of the table that [`table`] makes.
+fn table_rows(tensors: &Tensors<'_>, name: &str, rows: usize) -> usize {
+    let mapped = if name == "embeddings" { tensors.shape("mapping") } else { None };
+    mapped.map_or(rows, |shape| shape.iter().product())
+}
+
 /// One row for each token: `embeddings[mapping[token]] · weights[token]`. The mean of such rows is what model2vec makes
 /// of the three, for it divides by the number of tokens, not by the sum of their weights.
-fn table(tensors: &Tensors<'_>, name: &str, rows: usize, dim: usize) -> Result<Vec<f32>, EncoderError> {
+///
+/// A mapping of more rows than tokens need would only fill the memory.
+fn table(
+    tensors: &Tensors<'_>,
+    name: &str,
+    (rows, dim): (usize, usize),
+    needed: usize,
+) -> Result<Vec<f32>, EncoderError> {
     let mut table = tensors.floats(name, &[rows, dim])?;
     if name != "embeddings" {
         return Ok(table);
     }
     if tensors.has("mapping") {
         let mapping = tensors.rows("mapping", rows)?;
+        if mapping.len() > needed + SPARE_ROWS {
+            let reason = format!("names the rows of {} tokens, but the tokenizer has {needed}", mapping.len());
+            return Err(fault("model.safetensors", format!("tensor \"mapping\" {reason}")));
+        }
         table = mapping.iter().flat_map(|row| &table[row * dim..][..dim]).copied().collect();
     }
     if tensors.has("weights") {

@@ -1,7 +1,7 @@
 //! Tensors of a folder: one safetensors file, or several with an index.
 
 use super::super::EncoderError;
-use super::files::{Files, fault, within};
+use super::files::{Files, fault, not_a_pointer, within};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeSet;
 
@@ -36,6 +36,7 @@ impl<'a> Tensors<'a> {
                     None => fault(&name, "is missing"),
                 });
             };
+            not_a_pointer(&name, bytes)?;
             let file = SafeTensors::deserialize(bytes)
                 .map_err(|e| fault(&name, format!("is no safetensors file: {e}; is it complete?")))?;
             shards.push((name, file));

@@ -1,7 +1,7 @@
 //! The tokenizer of a folder, used as the loader at hand uses it.
 
 use super::super::EncoderError;
-use super::files::fault;
+use super::files::{fault, not_a_pointer};
 #[cfg(target_arch = "wasm32")]
 use super::parts::Pieces;
 #[cfg(not(target_arch = "wasm32"))]
@@ -38,6 +38,8 @@ pub(super) struct Rules {
     pub(super) special: bool,
     /// Where texts are cut.
     pub(super) cut: CutAt,
+    /// What is cut off comes first; without it as the `tokenizer.json` says.
+    pub(super) left: Option<bool>,
     /// Characters, at most.
     pub(super) most_chars: Option<usize>,
     /// A token that is left out.
@@ -49,9 +51,15 @@ pub(super) struct Rules {
 }
 
 impl FolderTokenizer {
-    /// Reads a `tokenizer.json` for a table of `rows`.
-    pub(super) fn read(file: &str, bytes: &[u8], rows: usize) -> Result<Self, EncoderError> {
-        let pieces = Pieces::read(file, bytes)?;
+    /// Reads a `tokenizer.json` for a table of `rows`; `change` may change it first.
+    pub(super) fn read(
+        file: &str,
+        bytes: &[u8],
+        rows: usize,
+        change: &mut dyn FnMut(&mut Value),
+    ) -> Result<Self, EncoderError> {
+        not_a_pointer(file, bytes)?;
+        let pieces = Pieces::read(file, bytes, change)?;
         let largest = pieces.vocabulary().iter().map(|(_, id)| *id).max().unwrap_or(0) as usize;
         if largest >= rows {
             return Err(fault(file, format!("names token {largest}, but there are vectors of {rows} tokens only")));
@@ -63,13 +71,13 @@ impl FolderTokenizer {
     pub(super) fn with(mut self, file: &str, rules: Rules) -> Result<Self, EncoderError> {
         match rules.cut {
             CutAt::File => {}
-            CutAt::Nowhere => self.pieces.cut(file, None)?,
+            CutAt::Nowhere => self.pieces.cut(file, None, None)?,
             CutAt::Tokens(most) => {
                 let marks = self.pieces.marks();
                 if most <= marks {
                     return Err(fault(file, format!("texts of at most {most} tokens leave no room beside {marks}")));
                 }
-                self.pieces.cut(file, Some(most))?;
+                self.pieces.cut(file, Some(most), rules.left)?;
             }
         }
         self.rules = rules;
@@ -79,6 +87,11 @@ impl FolderTokenizer {
     /// Tokens of the longest text; nothing where there is no limit.
     pub(super) fn most_tokens(&self) -> Option<usize> {
         self.pieces.most_tokens()
+    }
+
+    /// Rows that its tokens need.
+    pub(super) fn needed_rows(&self) -> usize {
+        self.pieces.vocabulary().iter().map(|(_, id)| *id as usize + 1).max().unwrap_or(0)
     }
 
     pub(super) fn vocab_size(&self) -> usize {

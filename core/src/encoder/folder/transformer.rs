@@ -1,11 +1,13 @@
 //! A sentence-transformers model around a BERT: tokens, pooling, and the layers behind it.
 
 use super::super::device::{Scratch, u};
-use super::super::{Corpus, EncoderError};
+use super::super::{Corpus, Done, EncoderError};
 use super::bert::{Bert, Linear, Memory, Norm};
 use super::files::{Files, fault, within};
-use super::modules::{Dense, Modules, Pooling, Step};
+use super::modules::{Dense, Modules, Step};
+use super::pooling::{Mode, Pooling};
 use super::tokens::{CutAt, FolderTokenizer, Rules};
+use super::{bert_tokenizer, words};
 use crate::backend::{Backend, BackendError};
 use crate::embeddings::Embeddings;
 use crate::kernels::matmul::{Inputs, Split, View};
@@ -25,10 +27,12 @@ const TOGETHER_ON_DEVICE: usize = 16_384;
 pub(super) struct Transformer {
     pub(super) tokens: FolderTokenizer,
     pub(super) bert: Bert,
-    pub(super) pooling: Vec<Pooling>,
+    pub(super) pooling: Vec<Mode>,
     /// Tokens at the beginning of each text that don't count in pooling.
     skipped: usize,
     pub(super) steps: Vec<Step>,
+    /// Numbers of a vector that are kept, where not all are.
+    truncate: Option<usize>,
 }
 
 /// `sentence_bert_config.json`; older folders have other names for it.
@@ -50,41 +54,42 @@ const SENTENCE_CONFIGS: [&str; 7] = [
     "sentence_xlnet_config.json",
 ];
 
-/// `tokenizer_config.json`. Where there is no limit it says 1e30.
-#[derive(Default, Deserialize)]
-struct TokenizerConfig {
-    #[serde(default)]
-    model_max_length: Option<f64>,
-}
-
 impl Transformer {
-    pub(super) fn read(files: &Files<'_>, modules: Modules) -> Result<Self, EncoderError> {
+    pub(super) fn read(files: &Files<'_>, modules: Modules, notes: &mut Vec<String>) -> Result<Self, EncoderError> {
         let path = modules.first_path.as_str();
+        words::unknown(files, &within(path, "config.json"), words::BERT, notes)?;
         let bert = Bert::read(files, path)?;
+        let Pooling { modes, include_prompt, .. } = &modules.pooling;
+        modules.pooling.check(bert.config.hidden_size)?;
         let file = within(path, "tokenizer.json");
         let Some(bytes) = files.get(&file) else {
             let why = "is missing; transformers writes it: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)";
             return Err(fault(&file, why));
         };
-        let tokens = FolderTokenizer::read(&file, bytes, bert.config.vocab_size)?;
-        let (most_tokens, lower) = limits(files, path, bert.config.max_position_embeddings)?;
+        let config = bert_tokenizer::Config::read(files, &within(path, "tokenizer_config.json"))?;
+        let tokens =
+            FolderTokenizer::read(&file, bytes, bert.config.vocab_size, &mut |json| config.change(json, notes))?;
+        let (most_tokens, lower) = limits(files, path, &config, bert.config.max_position_embeddings, notes)?;
         let rules = Rules {
             special: true,
             cut: CutAt::Tokens(most_tokens),
+            left: config.left(),
             lower,
-            prompt: modules.prompt.clone(),
+            prompt: modules.settings.prompt.clone(),
             ..Rules::default()
         };
         let tokens = tokens.with(&file, rules)?;
         let mut skipped = Vec::new();
-        if !modules.include_prompt && !modules.prompt.is_empty() {
+        if !include_prompt && !modules.settings.prompt.is_empty() {
             // The prompt alone, without the mark behind it.
             tokens.encode_onto("", &mut skipped)?;
             skipped.pop();
         }
-        let (pooling, steps) = (modules.pooling, modules.steps);
-        let model = Self { tokens, bert, pooling, skipped: skipped.len(), steps };
+        let pooling = modes.clone();
+        let truncate = modules.settings.truncate;
+        let mut model = Self { tokens, bert, pooling, skipped: skipped.len(), steps: modules.steps, truncate: None };
         model.check_steps()?;
+        model.truncate = truncate.filter(|dim| *dim < model.dim());
         Ok(model)
     }
 
@@ -104,6 +109,9 @@ impl Transformer {
 
     /// Numbers a vector.
     pub(super) fn dim(&self) -> usize {
+        if let Some(dim) = self.truncate {
+            return dim;
+        }
         let pooled = self.pooling.len() * self.bert.config.hidden_size;
         let layers = self.steps.iter().rev();
         layers
@@ -112,14 +120,15 @@ impl Transformer {
             .unwrap_or(pooled)
     }
 
-    /// One vector for each event; each distinct text goes through the model once.
-    pub(super) fn embed(&self, corpus: &Corpus) -> Embeddings {
+    /// One vector for each event; each distinct text goes through the model once. `done` hears how many more texts did.
+    pub(super) fn embed(&self, corpus: &Corpus, done: Done<'_>) -> Embeddings {
         let texts = corpus.distinct();
         let blocks = blocks(&texts, TOGETHER);
         let pooled = parallel::map_with(blocks, |texts, memory: &mut Memory| {
             self.bert.forward(texts, memory);
             let mut pooled = Vec::new();
             self.pool(texts, &memory.hidden, &mut pooled);
+            done(texts.len());
             pooled
         });
         self.finish(corpus, pooled.concat())
@@ -140,10 +149,10 @@ impl Transformer {
         }
     }
 
-    fn pool_one(&self, pooling: Pooling, hidden: &[f32], out: &mut [f32]) {
+    fn pool_one(&self, pooling: Mode, hidden: &[f32], out: &mut [f32]) {
         let width = out.len();
         let rows = || hidden.chunks_exact(width);
-        if pooling == Pooling::Max {
+        if pooling == Mode::Max {
             let counted = rows().skip(self.skipped);
             for (number, row) in counted.enumerate() {
                 out.iter_mut().zip(row).for_each(|(o, x)| *o = if number == 0 || x > o { *x } else { *o });
@@ -159,18 +168,18 @@ impl Transformer {
     }
 
     /// What each of `n` tokens counts; for every mode but the maximum.
-    fn weights(&self, pooling: Pooling, n: usize) -> Vec<f32> {
+    fn weights(&self, pooling: Mode, n: usize) -> Vec<f32> {
         let skipped = self.skipped.min(n);
         let counted = (n - skipped).max(1) as f32;
         // By place, from 1; those that are skipped keep theirs.
         let places = ((skipped + 1..=n).sum::<usize>() as f32).max(1e-9);
         let weight = |token: usize| match pooling {
-            _ if token < skipped && pooling != Pooling::Last => 0.0,
-            Pooling::Cls => f32::from(u8::from(token == skipped)),
-            Pooling::Last => f32::from(u8::from(token + 1 == n)),
-            Pooling::Mean | Pooling::Max => 1.0 / counted,
-            Pooling::MeanSqrtLen => 1.0 / counted.sqrt(),
-            Pooling::WeightedMean => (token + 1) as f32 / places,
+            _ if token < skipped && pooling != Mode::Last => 0.0,
+            Mode::Cls => f32::from(u8::from(token == skipped)),
+            Mode::Last => f32::from(u8::from(token + 1 == n)),
+            Mode::Mean | Mode::Max => 1.0 / counted,
+            Mode::MeanSqrtLen => 1.0 / counted.sqrt(),
+            Mode::WeightedMean => (token + 1) as f32 / places,
         };
         (0..n).map(weight).collect()
     }
@@ -186,6 +195,11 @@ impl Transformer {
                 Step::Dense(dense) => (vectors, width) = (dense.forward(&vectors), dense.bias.len()),
             }
         }
+        if let Some(dim) = self.truncate {
+            // As sentence-transformers does it: the first numbers, then unit length.
+            vectors = vectors.chunks_exact(width).flat_map(|row| &row[..dim]).copied().collect();
+            width = dim;
+        }
         let unit = Embeddings::normalised(width, vectors);
         let (mut vectors, mut norms) = (Vec::with_capacity(corpus.len() * width), Vec::with_capacity(corpus.len()));
         for event in 0..corpus.len() {
@@ -197,7 +211,12 @@ impl Transformer {
     }
 
     /// [`Transformer::embed`] on `backend`; pooling of maxima and what comes behind it stay on the CPU.
-    pub(super) async fn embed_on<B: Backend>(&self, backend: &B, corpus: &Corpus) -> Result<Embeddings, BackendError> {
+    pub(super) async fn embed_on<B: Backend>(
+        &self,
+        backend: &B,
+        corpus: &Corpus,
+        done: Done<'_>,
+    ) -> Result<Embeddings, BackendError> {
         let texts = corpus.distinct();
         let widest_row = 3 * self.bert.config.hidden_size.max(self.bert.config.intermediate_size);
         let most = TOGETHER_ON_DEVICE.min(backend.max_len() / widest_row);
@@ -206,12 +225,13 @@ impl Transformer {
         let mut pooled = Vec::new();
         for texts in blocks(&texts, most) {
             let tokens = pass.run(&self.bert, &weights, texts, backend)?;
-            if self.pooling.contains(&Pooling::Max) {
+            if self.pooling.contains(&Mode::Max) {
                 let hidden = backend.download(&pass.hidden.0).await?;
                 self.pool(texts, &hidden[..tokens * self.bert.config.hidden_size], &mut pooled);
             } else {
                 pooled.extend(self.pool_on(backend, &pass.hidden.0, texts).await?);
             }
+            done(texts.len());
         }
         Ok(self.finish(corpus, pooled))
     }
@@ -241,7 +261,13 @@ impl Transformer {
 }
 
 /// Tokens a text, at most, and whether upper case is lowered.
-fn limits(files: &Files<'_>, path: &str, places: usize) -> Result<(usize, bool), EncoderError> {
+fn limits(
+    files: &Files<'_>,
+    path: &str,
+    tokenizer: &bert_tokenizer::Config,
+    places: usize,
+    notes: &mut Vec<String>,
+) -> Result<(usize, bool), EncoderError> {
     let mut sentence = SentenceConfig::default();
     let mut file = within(path, SENTENCE_CONFIGS[0]);
     for name in SENTENCE_CONFIGS {
@@ -251,15 +277,13 @@ fn limits(files: &Files<'_>, path: &str, places: usize) -> Result<(usize, bool),
             break;
         }
     }
+    words::check_sentence(files, &file, notes)?;
     let most = match sentence.max_seq_length {
         Some(most) if most > places => {
             return Err(fault(&file, format!("max_seq_length is {most}, but the model has {places} places")));
         }
         Some(most) => most,
-        None => {
-            let config: TokenizerConfig = files.json(&within(path, "tokenizer_config.json"))?.unwrap_or_default();
-            config.model_max_length.map_or(places, |most| places.min(most as usize))
-        }
+        None => tokenizer.most_tokens().map_or(places, |most| places.min(most)),
     };
     Ok((most, sentence.do_lower_case))
 }
