@@ -2,7 +2,8 @@
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::{device, folder, io};
+use crate::progress::Reporter;
+use crate::{device, folder, hub, io};
 use crucible_core::data::kind::Wanted;
 use crucible_core::data::{Event, hex, read_events};
 use crucible_core::embeddings::Embeddings;
@@ -69,6 +70,28 @@ pub struct Loaded<M = Model> {
     /// Of a checkpoint the SHA-256 of its file's bytes, of a folder that of its files and of how they are read;
     /// hexadecimal.
     pub hash: String,
+    /// What the user should know of how it was found and read.
+    pub notes: Notes,
+}
+
+/// What the user should know of how a model was found and read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Where it lies, if not where it was said to.
+    found: Option<String>,
+    warnings: Vec<String>,
+}
+
+impl Notes {
+    /// Tells it.
+    pub fn tell(&self, reporter: &Reporter) {
+        if let Some(found) = &self.found {
+            reporter.note(found);
+        }
+        for warning in &self.warnings {
+            reporter.warn(warning);
+        }
+    }
 }
 
 impl Loaded {
@@ -78,13 +101,17 @@ impl Loaded {
     /// Ready vectors, pickles and others that are no model (exit status 2); no such file, too large, no model or a damaged
     /// one; flags for a folder that is none.
     pub fn read(path: &Path, args: &ModelArgs) -> CliResult<Self> {
-        if path.is_dir() {
-            let (model, hash) = folder::read(path, &args.options())?;
-            return Ok(Self { model: Model::Folder(Box::new(model)), hash });
+        let elsewhere = hub::resolve(path)?;
+        let folder = elsewhere.as_deref().unwrap_or(path);
+        if folder.is_dir() {
+            let (model, hash) = folder::read(folder, &args.options())?;
+            let found = elsewhere.as_ref().map(|at| format!("{} is read from {}", path.display(), at.display()));
+            let warnings = model.notes().iter().map(|note| format!("{}: {note}", path.display())).collect();
+            return Ok(Self { model: Model::Folder(Box::new(model)), hash, notes: Notes { found, warnings } });
         }
         args.refuse("is a file", path)?;
-        let Loaded { model, hash } = Loaded::own(path)?;
-        Ok(Self { model: Model::Own(Box::new(model)), hash })
+        let Loaded { model, hash, notes } = Loaded::own(path)?;
+        Ok(Self { model: Model::Own(Box::new(model)), hash, notes })
     }
 }
 
@@ -98,7 +125,7 @@ impl Loaded<Checkpoint> {
         let bytes = io::read_bytes_of(path, MAX_CHECKPOINT_BYTES, Wanted::Checkpoint)?;
         let (hash, model) = rayon::join(|| hex(&Sha256::digest(&bytes)), || Checkpoint::from_bytes(&bytes));
         let model = model.map_err(|e| refused(path, &bytes, &e))?;
-        Ok(Self { model, hash })
+        Ok(Self { model, hash, notes: Notes::default() })
     }
 }
 
@@ -149,8 +176,8 @@ fn refuse_other_kinds(path: &Path) -> CliResult<()> {
     Err(CliError::usage(format!("--checkpoint {} {what}", path.display())).advise(KINDS))
 }
 
-fn refused(path: &Path, bytes: &[u8], error: &EncoderError) -> CliError {
-    let path = path.display();
+fn refused(of: &Path, bytes: &[u8], error: &EncoderError) -> CliError {
+    let path = of.display();
     match error {
         EncoderError::Container { .. } if bytes.is_empty() => {
             CliError::new(Exit::Data, format!("{path} is empty")).advise(KINDS)
@@ -159,7 +186,11 @@ fn refused(path: &Path, bytes: &[u8], error: &EncoderError) -> CliError {
             .advise(format!("is the file complete? Copy it again; {KINDS}")),
         EncoderError::NoDocument => {
             let message = format!("{path}: {error}");
-            CliError::new(Exit::Usage, message).advise(format!("{KINDS}: name the folder, not the file in it"))
+            let folder = of.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+            CliError::new(Exit::Usage, message).advise(match folder.filter(|folder| hub::is_model(folder)) {
+                Some(folder) => format!("these are a model's weights alone: name the folder: {}", folder.display()),
+                None => format!("{KINDS}: name the folder, not the file in it"),
+            })
         }
         _ => CliError::new(Exit::Data, format!("{path}: {error}")),
     }

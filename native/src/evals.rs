@@ -3,7 +3,7 @@
 //! It holds no time and is cut back to the step from which a run goes on, as `metrics.jsonl` is. Scores are computed on the
 //! CPU, whatever the training runs on.
 
-use crate::checkpoint::Loaded;
+use crate::checkpoint::{Loaded, Notes};
 use crate::error::{CliError, CliResult};
 use crate::evaluation::{self, EvalSet, Scored, eval_sets};
 use crate::training::ready;
@@ -49,7 +49,7 @@ impl Evals {
     /// Texts that can't be tokenised.
     pub fn score(&mut self, model: Checkpoint) -> CliResult<Vec<(Truth, Scoreboard)>> {
         let step = model.step;
-        let loaded = Loaded { model, hash: String::new() };
+        let loaded = Loaded { model, hash: String::new(), notes: Notes::default() };
         let mut boards = Vec::new();
         for (truth, set, corpus) in &mut self.0 {
             let corpus = match corpus {

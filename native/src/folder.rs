@@ -1,6 +1,6 @@
 //! Folders of models from elsewhere: which files are read, and what names the model.
 
-use crate::checkpoint::{KINDS, MAX_CHECKPOINT_BYTES};
+use crate::checkpoint::MAX_CHECKPOINT_BYTES;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::io;
@@ -16,8 +16,6 @@ use std::path::{Path, PathBuf};
 const MAX_FILES: usize = 1000;
 /// Bytes of all of them.
 const MAX_BYTES: u64 = 16 << 30;
-/// Of a folder that holds a model, one is there.
-const MARKS: [&str; 3] = ["modules.json", "config.json", "config_sentence_transformers.json"];
 
 /// Whether a file of that name is likely a pickle.
 pub fn is_pickle(path: &Path) -> bool {
@@ -40,16 +38,12 @@ fn converting(folder: &Path) -> String {
     )
 }
 
-/// Reads the model in `folder`, and what names it: the SHA-256 of its files' names and hashes, and of how they are read.
+/// Reads the model in `folder`, which [`crate::hub::resolve`] let pass, and what names it: the SHA-256 of its files' names and hashes, and of how they are read.
 ///
 /// # Errors
 /// No model of a known kind (exit status 2 or 3), with the file that says so; files that can't be read.
 pub fn read(folder: &Path, options: &Options) -> CliResult<(FolderModel, String)> {
     let paths = listed(folder)?;
-    if MARKS.iter().all(|name| !paths.contains_key(*name)) {
-        let message = format!("--checkpoint {} is a folder without modules.json or config.json", folder.display());
-        return Err(CliError::usage(message).advise(KINDS));
-    }
     let bytes = parallel::map_into(paths.into_iter().collect(), |(name, path): (String, PathBuf)| {
         if FolderModel::is_pickle(&name) {
             return Ok((name, None));

@@ -20,6 +20,7 @@ pub mod folder;
 pub mod formats;
 pub mod guards;
 pub mod http;
+pub mod hub;
 pub mod huge_pages;
 pub mod io;
 pub mod ledger;

@@ -7,7 +7,7 @@
 //! get unit length as they are copied out, block by block, with the same bits as in memory. A `.parquet` file has ids and
 //! vectors in two columns; it is unpacked into memory.
 
-use crate::checkpoint::{Loaded, ModelArgs};
+use crate::checkpoint::{Loaded, ModelArgs, Notes};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::{io, parquet_file};
@@ -150,6 +150,8 @@ impl fmt::Display for Origin {
 pub struct Vectors {
     /// Where they came from.
     pub origin: Origin,
+    /// What the user should know of the model that made them.
+    pub notes: Notes,
     held: Held,
 }
 
@@ -245,18 +247,18 @@ impl Source {
         access: Access,
     ) -> CliResult<Vectors> {
         match self {
-            Self::Lexical => Ok(Vectors { origin: Origin::Lexical, held: Held::Nothing }),
+            Self::Lexical => Ok(Vectors { origin: Origin::Lexical, notes: Notes::default(), held: Held::Nothing }),
             Self::Checkpoint(path, args) => {
                 let loaded = Loaded::read(path, args)?;
                 let embeddings = loaded.embed(device, events)?;
                 let (path, dim) = (path.display().to_string(), embeddings.dim);
                 let origin = Origin::Checkpoint { path, sha256: loaded.hash, dim };
-                Ok(Vectors { origin, held: Held::Memory(embeddings) })
+                Ok(Vectors { origin, notes: loaded.notes, held: Held::Memory(embeddings) })
             }
             Self::Own => {
                 let embeddings = own(events_path, events)?;
                 let origin = Origin::OwnEmbeddings { dim: embeddings.dim };
-                Ok(Vectors { origin, held: Held::Memory(embeddings) })
+                Ok(Vectors { origin, notes: Notes::default(), held: Held::Memory(embeddings) })
             }
             Self::File { vectors, ids } => from_file(vectors, ids, events_path, events, access),
         }
@@ -377,7 +379,7 @@ fn from_file(path: &Path, ids_path: &Path, events_path: &Path, events: &[Event],
         }
         Access::Memory => Held::Memory(in_memory(&file, &name, &rows)?),
     };
-    Ok(Vectors { origin: Origin::File { path: name, sha256, dim }, held })
+    Ok(Vectors { origin: Origin::File { path: name, sha256, dim }, notes: Notes::default(), held })
 }
 
 /// Maps a file into memory.

@@ -1,7 +1,7 @@
 //! Models from elsewhere in the commands that take `--checkpoint`, and a trained one for elsewhere.
 
 use crate::eval::{bundles, events};
-use crate::util::{Dir, python_with};
+use crate::util::{Dir, finish, python_with};
 use crucible_core::config::{Model, TokenizerKind};
 use crucible_core::encoder::{Checkpoint, Corpus, StaticEncoder, Tokenizer};
 use serde_json::Value;
@@ -241,4 +241,85 @@ fn what_a_folder_cannot_hold_is_not_exported() {
     dir.file("taken/file", "x");
     let onto = ["export", "static", "--checkpoint", "flat.safetensors", "--output", "taken"];
     assert!(dir.run(&onto).failed(2).contains("is a folder that is not empty"));
+}
+
+#[test]
+fn names_and_folders_of_the_hub_lead_to_the_model() {
+    let dir = prepared();
+    let snapshot = dir.path().join("hub/models--own--tiny/snapshots/0a1b");
+    copy(&dir.path().join("bert_mean"), &snapshot);
+    copy(&dir.path().join("bert_mean"), &dir.path().join("out/checkpoint-500"));
+    let embed = |model: &str| {
+        let args = ["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy"];
+        finish(dir.command(&args).env("HF_HUB_CACHE", dir.path().join("hub")).env_remove("SENTENCE_TRANSFORMERS_HOME"))
+    };
+    embed("bert_mean").ok();
+    let direct = rows(&dir, "v.npy", 24);
+    for model in ["own/tiny", "hub/models--own--tiny"] {
+        let ran = embed(model);
+        ran.ok();
+        assert!(ran.stderr.contains("0a1b"), "where it lies: {ran:?}");
+        assert_eq!(rows(&dir, "v.npy", 24), direct, "{model}");
+    }
+    assert!(embed("own/other").failed(2).contains("hf download own/other"));
+    assert!(embed("out").failed(2).contains("checkpoint-500"));
+    assert!(embed("hub").failed(2).contains("models--own--tiny"));
+    assert!(embed("gone/model.safetensors").failed(1).contains("gone/model.safetensors"));
+}
+
+#[test]
+fn pointers_of_git_lfs_and_weights_alone_are_told() {
+    let dir = prepared();
+    let embed = |model: &str| dir.run(&["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy"]);
+    assert!(embed("bert_mean/model.safetensors").failed(2).contains("name the folder: bert_mean"));
+    dir.file("bert_mean/model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
+    for model in ["bert_mean", "bert_mean/model.safetensors"] {
+        assert!(embed(model).failed(3).contains("git lfs pull"), "{model}");
+    }
+}
+
+#[test]
+fn what_a_folder_asks_for_and_does_not_get_is_said() {
+    let dir = prepared();
+    dir.file(
+        "bert_mean/config_sentence_transformers.json",
+        r#"{"similarity_fn_name": "manhattan", "truncate_dim": 8}"#,
+    );
+    let eval = ["eval", "--checkpoint", "bert_mean", "--eval-set", "set.jsonl", "--output", "b.json", "--quiet"];
+    let ran = dir.run(&eval);
+    ran.ok();
+    assert!(ran.stderr.contains("manhattan"), "{ran:?}");
+    let conditions = &board(&dir, "b.json")["model_conditions"];
+    assert_eq!((&conditions["similarity_fn_name"], &conditions["dim"]), (&"manhattan".into(), &8.into()));
+    std::fs::remove_file(dir.path().join("bert_mean/modules.json")).expect("removes");
+    for command in [
+        &["embed", "--checkpoint", "bert_mean", "--events", "events.jsonl", "-o", "v.npy"][..],
+        &["bundle", "--checkpoint", "bert_mean", "--events", "events.jsonl", "--output", "x.jsonl"],
+        &["mine", "--checkpoint", "bert_mean", "--events", "events.jsonl", "--output", "m.jsonl"],
+    ] {
+        let ran = dir.run(command);
+        ran.ok();
+        assert!(ran.stderr.contains("1_Pooling/config.json"), "{ran:?}");
+    }
+}
+
+#[test]
+fn tokenizers_that_make_the_library_fail_end_with_3() {
+    let dir = prepared();
+    let sound: Value = serde_json::from_str(&dir.read("bert_mean/tokenizer.json")).expect("JSON");
+    let replace = serde_json::json!({"type": "Replace", "pattern": {"String": "e"}, "content": "e".repeat(100)});
+    let with = |field: &str, value: Value| {
+        let mut json = sound.clone();
+        json[field] = value;
+        json
+    };
+    for json in [
+        with("pre_tokenizer", serde_json::json!({"type": "FixedLength", "length": 0})),
+        with("normalizer", serde_json::json!({"type": "Precompiled", "precompiled_charsmap": "/////w=="})),
+        with("normalizer", serde_json::json!({"type": "Sequence", "normalizers": vec![replace; 7]})),
+    ] {
+        dir.file("bert_mean/tokenizer.json", &json.to_string());
+        let ran = dir.run(&["eval", "--checkpoint", "bert_mean", "--eval-set", "set.jsonl", "--output", "b.json"]);
+        assert!(!ran.failed(3).contains("panicked"), "{ran:?}");
+    }
 }

@@ -34,8 +34,7 @@ use std::collections::BTreeMap;
 pub type Done<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// Whether the bytes are what Git LFS puts in a file's place until it is fetched.
-#[must_use]
-pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
+fn is_lfs_pointer(bytes: &[u8]) -> bool {
     bytes.len() < 1024 && bytes.starts_with(b"version https://git-lfs.github.com/spec/")
 }
 

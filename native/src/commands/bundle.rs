@@ -98,6 +98,9 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let (events, excluded) = args.exclude.apply(&args.events, events(&args.events)?, near_duplicate)?;
     let make = |path, events: &[Event]| {
         let vectors = source.load(ctx.global.device.as_deref(), &args.events, events, Access::Memory)?;
+        if path == &args.output {
+            vectors.notes.tell(&ctx.reporter);
+        }
         Part::make(path, events, &vectors, &settings, args)
     };
     let (Some(holdout), Some(rest)) = (&args.holdout, args.train_events()) else {

@@ -62,12 +62,17 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let clock = Instant::now();
     let (loaded, events) = rayon::join(|| Loaded::read(&args.checkpoint, &args.model), || events(&args.events));
     let (loaded, events) = (loaded?, events?);
+    loaded.notes.tell(&ctx.reporter);
     let read = clock.elapsed();
     let clock = Instant::now();
     let corpus = loaded.tokenise(&events)?;
     let tokenised = clock.elapsed();
     let clock = Instant::now();
-    let (embeddings, _) = device::embed(ctx.global.device.as_deref(), &loaded.model, &corpus)?;
+    let backend = device::asked_for(ctx.global.device.as_deref())?;
+    let progress = ctx.reporter.start("embedding", "texts", corpus.texts() as u64);
+    let embeddings =
+        device::embed_telling(backend.as_ref(), &loaded.model, &corpus, &|texts| progress.inc(texts as u64))?;
+    drop(progress);
     if args.timings {
         let [read, tokenised, embedded] = [read, tokenised, clock.elapsed()].map(|part| part.as_secs_f64());
         ctx.reporter.note(format!("seconds: {read:.4} to read, {tokenised:.4} to tokenise, {embedded:.4} to embed"));

@@ -150,7 +150,8 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     }
 
     let backend = device::asked_for(ctx.global.device.as_deref())?;
-    let Embedded { scored, embeddings, tokenised, embedded } = model.embed(args, &eval_set, backend.as_ref())?;
+    let Embedded { scored, embeddings, tokenised, embedded } =
+        model.embed(args, &eval_set, backend.as_ref(), &ctx.reporter)?;
     let clock = Instant::now();
     let (mut board, items) = evaluation::scored(set, eval_header, scored, &embeddings, backend.as_ref())?;
     if let (Some(path), Some(baseline)) = (&args.baseline_scoreboard, &baseline) {

@@ -142,7 +142,12 @@ fn load(args: &Args, sources: &[Source], inputs: &Inputs, ctx: &Context) -> CliR
         }
         _ => Access::Memory,
     };
-    sources.iter().map(|source| source.load(device, &args.events, &inputs.events, access(source))).collect()
+    let load = |source: &Source| {
+        let vectors = source.load(device, &args.events, &inputs.events, access(source))?;
+        vectors.notes.tell(&ctx.reporter);
+        Ok(vectors)
+    };
+    sources.iter().map(load).collect()
 }
 
 /// What a resume state must belong to: all that decides what is mined.

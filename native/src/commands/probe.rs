@@ -40,6 +40,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let read = || rayon::join(|| events(&args.train_events), || events(&args.test_events));
     let (loaded, (train, test)) = rayon::join(|| Loaded::read(&args.checkpoint, &args.model), read);
     let (loaded, train, test) = (loaded?, train?, test?);
+    loaded.notes.tell(&ctx.reporter);
     let again = repeated(&train, &test);
     if again > 0 {
         let all = test.len();

@@ -54,7 +54,7 @@ impl Run {
         refuse_unfinished(dir)?;
         lock::refuse_busy(dir)?;
         let config = config_of(&dir.join(CONFIG))?;
-        let Loaded { model: checkpoint, hash } = Loaded::own(&dir.join(CHECKPOINT))?;
+        let Loaded { model: checkpoint, hash, .. } = Loaded::own(&dir.join(CHECKPOINT))?;
         let mut run = Self {
             files: BTreeMap::new(),
             checkpoint: CheckpointRecord {

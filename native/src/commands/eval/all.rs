@@ -146,6 +146,7 @@ fn score(
     let checkpoint = dir.join(CHECKPOINT);
     ctx.reporter.detail(format!("scoring {}", checkpoint.display()));
     let loaded = Loaded::read(&checkpoint, &args.model)?;
+    loaded.notes.tell(&ctx.reporter);
     for (truth, set) in sets {
         let file = dir.join(board_name(*truth));
         let header = set.header(args.seed, &args.eval_version);

@@ -4,6 +4,7 @@ use super::Args;
 use crate::checkpoint::Loaded;
 use crate::error::{CliError, CliResult};
 use crate::evaluation::{EvalSet, Scored};
+use crate::progress::Reporter;
 use crate::vectors::{Access, Origin, Source};
 use crate::{device, parquet_file};
 use crucible_core::backend::gpu::GpuBackend;
@@ -63,14 +64,23 @@ fn is_ready(path: &Path) -> bool {
 impl Model {
     /// # Errors
     /// Texts that can't be tokenised, vectors that are missing or broken, a device that fails.
-    pub(super) fn embed(&self, args: &Args, eval_set: &EvalSet, backend: Option<&GpuBackend>) -> CliResult<Embedded> {
+    pub(super) fn embed(
+        &self,
+        args: &Args,
+        eval_set: &EvalSet,
+        backend: Option<&GpuBackend>,
+        reporter: &Reporter,
+    ) -> CliResult<Embedded> {
         let clock = Instant::now();
         match self {
             Self::Encoder(loaded) => {
+                loaded.notes.tell(reporter);
                 let corpus = loaded.tokenise(eval_set.events())?;
                 let tokenised = clock.elapsed();
                 let clock = Instant::now();
-                let embeddings = device::embed_with(backend, &loaded.model, &corpus)?;
+                let progress = reporter.start("embedding", "texts", corpus.texts() as u64);
+                let embeddings =
+                    device::embed_telling(backend, &loaded.model, &corpus, &|texts| progress.inc(texts as u64))?;
                 let scored = Scored::model(loaded, &args.checkpoint().display().to_string())?;
                 Ok(Embedded { scored, embeddings, tokenised, embedded: clock.elapsed() })
             }

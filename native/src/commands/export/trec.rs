@@ -133,6 +133,7 @@ fn of_set(args: &Args, path: &Path, ctx: &Context) -> CliResult<(Run, Qrels)> {
         });
     }
     let loaded = model(args, None)?;
+    loaded.notes.tell(&ctx.reporter);
     let vectors = loaded.embed(ctx.global.device.as_deref(), &set.events)?;
     Ok(of_bundles(&set, &vectors))
 }
@@ -167,6 +168,7 @@ fn of_corpus(args: &Args, files: &Files, ctx: &Context) -> CliResult<(Run, Qrels
         device::embed_with(backend.as_ref() as Option<&GpuBackend>, &loaded.model, &loaded.tokenise(texts)?)
     };
     let of_queries = model(args, args.query_prompt.as_ref())?;
+    of_queries.notes.tell(&ctx.reporter);
     let mut ranking = Ranking::new(ids, embed(&of_queries, &texts)?, args.depth as usize);
     let of_documents = match args.query_prompt == args.document_prompt {
         true => of_queries,

@@ -117,6 +117,7 @@ impl ValidationArgs {
         let from = self.events.as_deref().unwrap_or(bundles);
         let vectors =
             self.vectors.source().load(ctx.global.device.as_deref(), from, &workset.events, Access::Memory)?;
+        vectors.notes.tell(&ctx.reporter);
         let input = InputFile { path: name, sha256, bundles: set.bundles.len() as u64, ..InputFile::default() };
         Ok(Material { set, workset, vectors, input, excluded })
     }
