@@ -137,6 +137,8 @@ impl FolderModel {
             Kind::Transformer(_) => Loader::SentenceTransformers,
         };
         words::notes_on(&settings, loader, unit, &mut notes);
+        // They quote the folder's own words.
+        let notes = notes.iter().map(|note| crate::printable(note).into_owned()).collect();
         Ok(Self { kind, normalised, settings, notes })
     }
 
