@@ -250,7 +250,7 @@ fn names_and_folders_of_the_hub_lead_to_the_model() {
     copy(&dir.path().join("bert_mean"), &snapshot);
     copy(&dir.path().join("bert_mean"), &dir.path().join("out/checkpoint-500"));
     let embed = |model: &str| {
-        let args = ["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy"];
+        let args = ["embed", "--checkpoint", model, "--events", "events.jsonl", "-o", "v.npy", "--force"];
         finish(dir.command(&args).env("HF_HUB_CACHE", dir.path().join("hub")).env_remove("SENTENCE_TRANSFORMERS_HOME"))
     };
     embed("bert_mean").ok();
