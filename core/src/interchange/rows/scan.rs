@@ -148,8 +148,9 @@ fn quotes_of(scan: &Scan, wish: Option<Quotes>) -> Result<(Quotes, Option<String
     if wish == Some(Quotes::Csv) || scan.delimiter != b'\t' {
         return match broken {
             Some(line) => Err(format!(
-                "line {line}: a cell begins with a quote that no quote before a separator closes, so it takes in the lines \
-                 below it. Close or double the quote, or read quotes as characters with --quotes plain"
+                "line {line}: a cell begins with a quote that no quote before a separator closes within {MAX_LINE_BYTES} \
+                 bytes, so it takes in the lines below it. Close or double the quote, or read quotes as characters with \
+                 --quotes plain"
             )),
             None => Ok((Quotes::Csv, None)),
         };
@@ -274,6 +275,9 @@ impl Scan {
             }
             _ => {
                 self.in_line += 1;
+                if self.in_line > MAX_LINE_BYTES {
+                    self.too_long.get_or_insert(self.line);
+                }
                 if byte == self.delimiter {
                     self.plain.fields += 1;
                     self.in_cell = 0;
@@ -291,7 +295,11 @@ impl Scan {
     fn take_csv(&mut self, byte: u8) {
         self.length += 1;
         if self.length > MAX_LINE_BYTES {
-            self.too_long.get_or_insert(self.row.0);
+            // A quote that is not closed may only look like one of CSV's.
+            match self.cell {
+                Cell::Quoted => self.csv.swallowed.get_or_insert(self.row.1),
+                _ => self.too_long.get_or_insert(self.row.0),
+            };
         }
         let ends = byte == self.delimiter || matches!(byte, b'\r' | b'\n');
         self.cell = match (self.cell, byte) {
