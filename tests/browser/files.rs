@@ -18,7 +18,11 @@ fn files_are_taken_wherever_they_are_dropped_and_removed_again() {
     assert_eq!(loaded(&browser), ["candidate.safetensors", "eval.jsonl"], "{:?}", failures(&browser));
     drop_paths(&browser, "[data-slot=\"checkpoint\"]", &[&files.path("baseline.json")]);
     assert_eq!(loaded(&browser), ["candidate.safetensors", "eval.jsonl", "baseline.json"]);
-    assert!(notes(&browser).contains("baseline.json is a scoreboard: it stands under Baseline"), "{}", notes(&browser));
+    assert!(
+        notes(&browser).contains("baseline.json is a scoreboard: it was put under Baseline"),
+        "{}",
+        notes(&browser)
+    );
 
     // A run's folder: its checkpoint, and none of its other files.
     drop_paths(&browser, "footer", &[&files.path("headless")]);
@@ -26,7 +30,7 @@ fn files_are_taken_wherever_they_are_dropped_and_removed_again() {
     assert_eq!(names, ["checkpoint_final.safetensors", "eval.jsonl", "baseline.json"], "{:?}", failures(&browser));
     assert!(failures(&browser).is_empty(), "{:?}", failures(&browser));
     let said = notes(&browser);
-    assert!(said.contains("checkpoint_final.safetensors takes the place of candidate.safetensors"), "{said}");
+    assert!(said.contains("checkpoint_final.safetensors replaces candidate.safetensors"), "{said}");
     a_foreign_folder_is_explained(&browser);
     browser.run("document.getElementById('evaluate').focus();");
     assert_eq!(evaluate(&browser, "cpu"), "done", "{:?}", failures(&browser));
@@ -34,7 +38,7 @@ fn files_are_taken_wherever_they_are_dropped_and_removed_again() {
 
     // The same content under another name takes the place of the first.
     choose(&browser, "eval_set", &[&files.file("again.jsonl", &files.read("eval.jsonl"))]);
-    assert!(notes(&browser).contains("again.jsonl takes the place of eval.jsonl"), "{}", notes(&browser));
+    assert!(notes(&browser).contains("again.jsonl replaces eval.jsonl"), "{}", notes(&browser));
     assert_eq!(
         browser.run("return document.querySelectorAll('.result').length;"),
         0,

@@ -88,11 +88,11 @@ fn no_part_is_wider_than_the_screen(browser: &Browser, page: &Path) {
 
 fn tables_fit_at_a_thousand_pixels(browser: &Browser, page: &Path) {
     browser.size(1000, 900);
-    for view in ["summary", "pareto&c=few", "margin-dist", "dilution"] {
+    for view in ["summary", "pareto&c=few", "pareto&c=few&panel=bundles", "margin-dist", "dilution", "bundles"] {
         open(browser, page, &format!("#tab={view}"));
         settled(browser);
         let cut = browser.run(
-            "return [...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.ariaLabel);",
+            "return [...document.querySelectorAll('.scroll, .port')].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.ariaLabel);",
         );
         assert_eq!(cut, json!([]), "{view}");
     }

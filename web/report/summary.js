@@ -150,6 +150,8 @@ function guardrailSection() {
   const counts = SEVERITY.map((level) => [level, report.findings.filter((f) => f.finding.level === level).length]).filter(([, n]) => n > 0);
   const section = el("section", { class: "wide", id: "guardrails" }, el("h2", {}, "Guardrails"));
   if (report.findings.length === 0) { section.append(el("p", { class: "quiet" }, report.not_run.join("; ") || "Nothing was looked at.")); return section; }
+  const looked = new Set(report.findings.map(({ finding }) => finding.id)).size;
+  section.append(el("p", { class: "quiet" }, `${count(looked)} of ${count(looked + report.not_run.length)} guardrails could look.`));
   const level = counts.some(([l]) => l === state.level) ? state.level : "";
   section.append(el("div", { class: "chips", role: "group", "aria-label": "Levels" }, counts.map(([l, n]) => el("button", { type: "button", class: `chip level ${l.toLowerCase()}`, title: LEVEL_WORDS[l], "aria-pressed": String(level === l), onclick: () => go({ level: level === l ? "" : l }) }, `${l} ${count(n)}`))));
   // What every run says alike is said once.

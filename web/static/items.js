@@ -19,10 +19,10 @@ const OUTCOMES = {
 /** Columns: key, title, text of a cell, width. */
 function columnsOf(columns) {
   const all = [
-    ["bundle_id", "Bundle", (i) => columns.bundle_id[i], "minmax(10rem, 2fr)"],
-    ["group", "Group", (i) => columns.group[i], "minmax(7rem, 1fr)"],
-    ["tier", "Tier", (i) => groupWords(TIERS[columns.tier[i]]), "9.5rem"],
-    ["pool", "Pool", (i) => POOLS[columns.pool[i]], "5.5rem"],
+    ["bundle_id", "Bundle", (i) => columns.bundle_id[i], "minmax(9rem, 2fr)"],
+    ["group", "Group", (i) => columns.group[i], "minmax(6rem, 1fr)"],
+    ["tier", "Tier", (i) => (columns.tier[i] < 3 ? `tier ${columns.tier[i] + 1}` : "–"), "3.5rem"],
+    ["pool", "Pool", (i) => POOLS[columns.pool[i]], "4.5rem"],
     ["margin", "Margin", (i) => fixed(columns.margin[i], 4), "5.5rem"],
     ["rank", "Rank", (i) => count(columns.rank[i]), "4rem"],
     ["pos_sim", "Positive", (i) => fixed(columns.pos_sim[i], 4), "5.5rem"],

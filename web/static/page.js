@@ -91,8 +91,8 @@ function take(file, loaded, hint) {
   const [replaced] = taken[slot].filter(same);
   const entry = { key: replaced?.key ?? keys++, file, loaded };
   taken[slot] = [...taken[slot].filter((known) => !same(known)), entry];
-  if (replaced) note(`${loaded.name} takes the place of ${replaced.loaded.name}${replaced.loaded.name === loaded.name ? " that was here" : ""}.`);
-  if (hint !== "any" && hint !== slot) note(`${loaded.name} is ${KINDS[loaded.kind]}: it stands under ${SLOTS[slot]}.`);
+  if (replaced) note(`${loaded.name} replaces ${replaced.loaded.name === loaded.name ? "the file of that name" : replaced.loaded.name}.`);
+  if (hint !== "any" && hint !== slot) note(`${loaded.name} is ${KINDS[loaded.kind]}: it was put under ${SLOTS[slot]}.`);
   // Results are of the files that they were made of.
   if (slot === "checkpoint") byId("results").replaceChildren();
   else byId(`result-${entry.key}`)?.remove();
@@ -187,8 +187,8 @@ async function cancel() {
     evaluator = await Evaluator.start(engine);
     for (const entry of Object.values(taken).flat()) entry.loaded = (await evaluator.ask("load", { file: entry.file, slot: "any" })) ?? entry.loaded;
     checkArithmetic();
-  })();
-  await restored.catch(failed);
+  })().catch(failed).catch(showFailure);
+  await restored;
 }
 
 // Evaluations ------------------------------------------------------------------------------------------------------
