@@ -133,6 +133,7 @@ fn no_vectors(error: EncoderError) -> CliError {
 #[derive(Debug, Serialize)]
 pub struct Summary {
     /// The run's folder.
+    #[serde(serialize_with = "output::shown")]
     pub dir: PathBuf,
     /// Its seed.
     pub seed: u64,
