@@ -57,6 +57,14 @@ pub fn json_text<T: Serialize + ?Sized>(value: &T) -> CliResult<String> {
         .map_err(|e| CliError::new(crate::exit::Exit::Error, format!("a result has no JSON form: {e}")))
 }
 
+/// A path as it is shown, for results: one that is no UTF-8 text is told as nearly as text can.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn shown<P: AsRef<Path>, S: serde::Serializer>(path: &P, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.as_ref().display())
+}
+
 /// Writes a whole file at once, packed by the end of its name.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! A training run in its folder: what is read, what is written, how it goes on after a stop.
 //!
 //! `resume_state.safetensors` lies beside the outputs until the run is finished; a run that starts over removes it
-//! first, and puts a finished run aside ([`crate::previous`]). `metrics.jsonl` holds no time and is cut back to the resumed step, so a run that was killed ends in the same
-//! bytes as one that was not; times go to `train.log`.
+//! first, and puts a finished run aside ([`crate::previous`]). `metrics.jsonl` holds no time and is cut back to the
+//! resumed step, so a run that was killed ends in the same bytes as one that was not; times go to `train.log`.
 
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -134,6 +134,7 @@ fn no_vectors(error: EncoderError) -> CliError {
 #[derive(Debug, Serialize)]
 pub struct Summary {
     /// The run's folder.
+    #[serde(serialize_with = "output::shown")]
     pub dir: PathBuf,
     /// Its seed.
     pub seed: u64,

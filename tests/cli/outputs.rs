@@ -172,6 +172,8 @@ fn names_that_are_no_text() {
     assert!(ran.failed(2).contains("is not UTF-8 text"), "{ran:?}");
     run(&["eval", "--checkpoint", "m", "--eval-set", "b.jsonl", "--output"], odd).ok();
     run(&["bundle", "--events", "e.jsonl", "--output"], OsStr::from_bytes(b"\xff.jsonl")).ok();
+    run(&["embed", "--checkpoint", "m", "--events", "e.jsonl", "--json", "--output"], OsStr::from_bytes(b"v\xff.npy"))
+        .ok();
     // A folder of such a name around it all.
     let inside = dir.path().join(OsStr::from_bytes(b"in\xff"));
     std::fs::create_dir(&inside).expect("creates");
@@ -182,7 +184,17 @@ fn names_that_are_no_text() {
     let mut names: Vec<_> =
         std::fs::read_dir(dir.path()).expect("a folder").map(|e| e.expect("an entry").file_name()).collect();
     names.sort();
-    let wanted = [&b"b.jsonl"[..], b"e.jsonl", b"in\xff", b"m", b"o\xff.json", b"o\xff_items.jsonl", b"\xff.jsonl"];
+    let wanted = [
+        &b"b.jsonl"[..],
+        b"e.jsonl",
+        b"in\xff",
+        b"m",
+        b"o\xff.json",
+        b"o\xff_items.jsonl",
+        b"v\xff.npy",
+        b"v\xff_ids.jsonl",
+        b"\xff.jsonl",
+    ];
     assert_eq!(names, wanted.map(|name| OsStr::from_bytes(name).to_owned()));
     let left = |folder: &Path| std::fs::read_dir(folder).expect("a folder").count();
     assert_eq!(left(&inside), 1);

@@ -87,8 +87,8 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     output::commit_all(ids.into_iter().chain([vectors]))?;
     let (rows, dim) = (embeddings.len(), embeddings.dim);
     let json = serde_json::json!({
-        "output": args.output,
-        "ids": ids_path,
+        "output": args.output.display().to_string(),
+        "ids": ids_path.as_ref().map(|path| path.display().to_string()),
         "rows": rows,
         "dim": dim,
         "zero_vectors": zeros,

@@ -67,7 +67,7 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     };
     let written_list = written.join(", ");
     let text = format!("A new project in {dir}: {written_list}\n{events}Next: cd {dir} && crucible config validate\n");
-    let json = serde_json::json!({"dir": args.dir, "template": format!("{:?}", args.template).to_lowercase(), "files": written});
+    let json = serde_json::json!({"dir": args.dir.display().to_string(), "template": format!("{:?}", args.template).to_lowercase(), "files": written});
     ctx.print(&json, &text)?;
     Ok(Exit::Success)
 }

@@ -85,6 +85,7 @@ impl Args {
 /// What was written.
 #[derive(Debug, Serialize)]
 struct Written<'a> {
+    #[serde(serialize_with = "output::shown")]
     output: &'a PathBuf,
     bytes: usize,
     shown: Vec<&'static str>,

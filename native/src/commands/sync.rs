@@ -30,6 +30,7 @@ pub struct Args {
 /// What became of one run.
 #[derive(Debug, Serialize)]
 struct Synced {
+    #[serde(serialize_with = "crate::output::shown")]
     dir: PathBuf,
     run_id: Option<String>,
     entries_sent: u64,

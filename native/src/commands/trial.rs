@@ -62,8 +62,7 @@ pub fn run(action: &Action, ctx: &Context) -> CliResult<Exit> {
         Ended::Skipped => "was finished",
         Ended::Stopped => "stopped and saved; the same command goes on",
     };
-    let json =
-        json!({"dir": dir, "condition": trial.condition, "seed": trial.seed, "finished": ended != Ended::Stopped});
+    let json = json!({"dir": dir.display().to_string(), "condition": trial.condition, "seed": trial.seed, "finished": ended != Ended::Stopped});
     ctx.print(&json, &format!("{named}: {state} → {}\n", dir.display()))?;
     Ok(stop.exit().filter(|_| ended == Ended::Stopped).unwrap_or(Exit::Success))
 }

@@ -56,7 +56,8 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let public_text = pk.to_box().map_err(failed)?.into_string();
     output::write_secret(&secret, secret_text.as_bytes())?;
     output::write_file(&public, public_text.as_bytes())?;
-    let json = json!({"key_id": id, "secret_key": secret, "public_key": public, "public_key_text": pk.to_base64()});
+    let [shown_secret, shown_public] = [&secret, &public].map(|path| path.display().to_string());
+    let json = json!({"key_id": id, "secret_key": shown_secret, "public_key": shown_public, "public_key_text": pk.to_base64()});
     let text = format!("Key {id}\nSecret: {}\nPublic: {}: {}\n", secret.display(), public.display(), pk.to_base64());
     ctx.print(&json, &text)?;
     Ok(Exit::Success)

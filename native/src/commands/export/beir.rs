@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
         ));
     }
     let json = json!({
-        "output": args.output,
+        "output": args.output.display().to_string(),
         "queries": queries,
         "documents": documents,
         "judgements": judgements,

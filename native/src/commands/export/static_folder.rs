@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     }
     folder.appear(&args.output)?;
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    let json = json!({ "output": args.output, "files": names, "checkpoint_hash": loaded.hash });
+    let json = json!({ "output": args.output.display().to_string(), "files": names, "checkpoint_hash": loaded.hash });
     ctx.print(&json, &format!("{}: {}\n", args.output.display(), names.join(", ")))?;
     Ok(Exit::Success)
 }

@@ -116,7 +116,7 @@ pub(super) fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     }
     output::commit_all(outputs)?;
     let lines: usize = run.queries.values().map(Vec::len).sum();
-    let json = json!({"queries": run.queries.len(), "lines": lines, "output": args.output, "qrels": args.qrels});
+    let json = json!({"queries": run.queries.len(), "lines": lines, "output": args.output.display().to_string(), "qrels": args.qrels.as_ref().map(|path| path.display().to_string())});
     ctx.print(&json, &format!("{} queries, {lines} lines → {}\n", run.queries.len(), args.output.display()))?;
     Ok(Exit::Success)
 }

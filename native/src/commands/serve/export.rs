@@ -12,6 +12,7 @@ use std::path::Path;
 /// What was written.
 #[derive(Serialize)]
 struct Exported<'a> {
+    #[serde(serialize_with = "crate::output::shown")]
     folder: &'a Path,
     files: Vec<&'static str>,
 }
