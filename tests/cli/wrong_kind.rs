@@ -84,7 +84,7 @@ fn files() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
             "is text in UTF-16",
             "iconv -f UTF-16 -t UTF-8 utf16.jsonl",
         ),
-        ("notes.txt", text("training:\n  steps: 10\n"), "is text, not JSON", "is this the right file?"),
+        ("notes.txt", text("training:\n  steps: 10\n"), "is text, and", "is this the right file?"),
         (
             "program",
             text("\u{7f}ELF\u{2}\u{1}\u{1}\u{0}"),

@@ -217,7 +217,7 @@ impl Kind {
             Self::JsonArray => "one JSON array",
             Self::JsonDocument => "one JSON document over several lines",
             Self::JsonLines => "JSON of another kind",
-            Self::Text => "text, not JSON",
+            Self::Text => "text",
             Self::Utf16 => "text in UTF-16",
             Self::Html => "a web page (HTML)",
             Self::Xml => "an XML document",

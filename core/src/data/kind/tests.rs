@@ -135,7 +135,7 @@ fn a_refusal_names_the_kind_and_the_command() {
     assert_eq!(refusal(events, Wanted::Events, "e"), None);
     assert_eq!(refusal(events, Wanted::Ids, "e"), None, "ids are read from events, too");
     assert!(refusal(b"text,label\na,b\n", Wanted::Events, "e").expect("a table").contains("import labelled"));
-    assert!(refusal(b"text only\n", Wanted::Bundles, "e").expect("text").contains("not JSON"));
+    assert!(refusal(b"text only\n", Wanted::Bundles, "e").expect("text").starts_with("is text, and "));
     assert!(refusal(events, Wanted::Checkpoint, "e").expect("events").contains("a checkpoint (checkpoint_final"));
     // Their readers name the lines.
     for own in ["", "\n", "{\"a\":1}\n", "damaged\n{\"bundle_id\":\"1\"}\n", "{\"bundle_id\":\n"] {
