@@ -11,7 +11,7 @@ use crucible_core::capsule::{
     BUNDLES_FOLDER, BundlesRecord, CONFIG, CheckpointRecord, EVAL_FOLDER, EvalRecord, FileKind, FileRecord,
     VECTORS_FOLDER, plain_name,
 };
-use crucible_core::config::Config;
+use crucible_core::config::{Config, decides};
 use crucible_core::data::{BundleSet, content_hash, hex, read_bundles};
 use crucible_core::eval::Scoreboard;
 use serde::Deserialize;
@@ -53,6 +53,10 @@ impl Run {
     pub(super) fn read(dir: &Path, ctx: &Context) -> CliResult<Self> {
         refuse_unfinished(dir)?;
         let config = config_of(&dir.join(CONFIG))?;
+        if decides::without_secrets(&config) != config {
+            let message = format!("{} holds a secret, and a capsule is given to others", dir.join(CONFIG).display());
+            return Err(CliError::usage(message).advise("take `guardrails.webhook` out of it"));
+        }
         let Loaded { model: checkpoint, hash } = Loaded::own(&dir.join(CHECKPOINT))?;
         let mut run = Self {
             files: BTreeMap::new(),
