@@ -457,29 +457,39 @@ mod full_disk {
         disk.refuses(&args("disk/s.json"), "s.json");
     }
 
+    /// What a run writes first.
+    const BEGUN: [&str; 4] = ["config.yaml", "guardrails_before.json", "metrics.jsonl", "train.log"];
+
     const WIDE: [&str; 4] = ["--model.embedding_dim", "128", "--model.hidden_dim", "128"];
 
     #[test]
     fn a_training_that_can_not_save_leaves_no_half_state() {
         let Some(disk) = Disk::new(prepared(), 64 << 10) else { return };
         let args = [&WIDE[..], &["--training.steps", "200", "--experiment.checkpoint_every", "50"]].concat();
-        disk.stops_training(&args, "run/resume_state.safetensors", &["config.yaml", "metrics.jsonl", "train.log"]);
+        disk.stops_training(&args, "run/resume_state.safetensors", &BEGUN);
     }
 
     #[test]
     fn a_training_whose_result_does_not_fit_leaves_no_half_checkpoint() {
         let Some(disk) = Disk::new(prepared(), 64 << 10) else { return };
         let args = [&WIDE[..], &["--training.steps", "20", "--training.warmup_steps", "0"]].concat();
-        let left =
-            ["config.yaml", "exposures.json", "exposures.jsonl", "guardrails.json", "metrics.jsonl", "train.log"];
+        let left = [
+            "config.yaml",
+            "exposures.json",
+            "exposures.jsonl",
+            "guardrails.json",
+            BEGUN[1],
+            "metrics.jsonl",
+            "train.log",
+        ];
         disk.stops_training(&args, "run/checkpoint_final.safetensors", &left);
     }
 
     #[test]
     fn a_training_that_can_not_log_leaves_whole_lines() {
-        // One page for each of the three files; the second one of the metrics is not there.
-        let Some(disk) = Disk::new(prepared(), 3 << 12) else { return };
+        // One page for each of the four files; the second one of the metrics is not there.
+        let Some(disk) = Disk::new(prepared(), 4 << 12) else { return };
         let args = ["--training.steps", "200", "--experiment.log_every", "1"];
-        disk.stops_training(&args, "run/metrics.jsonl", &["config.yaml", "metrics.jsonl", "train.log"]);
+        disk.stops_training(&args, "run/metrics.jsonl", &BEGUN);
     }
 }

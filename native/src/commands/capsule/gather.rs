@@ -11,7 +11,7 @@ use crucible_core::capsule::{
     BUNDLES_FOLDER, BundlesRecord, CONFIG, CheckpointRecord, EVAL_FOLDER, EvalRecord, FileKind, FileRecord,
     VECTORS_FOLDER, plain_name,
 };
-use crucible_core::config::Config;
+use crucible_core::config::{Config, decides};
 use crucible_core::data::{BundleSet, content_hash, hex, read_bundles};
 use crucible_core::eval::Scoreboard;
 use serde::Deserialize;
@@ -54,6 +54,10 @@ impl Run {
         refuse_unfinished(dir)?;
         lock::refuse_busy(dir)?;
         let config = config_of(&dir.join(CONFIG))?;
+        if decides::without_secrets(&config) != config {
+            let message = format!("{} holds a secret, and a capsule is given to others", dir.join(CONFIG).display());
+            return Err(CliError::usage(message).advise("take `guardrails.webhook` out of it"));
+        }
         let Loaded { model: checkpoint, hash, .. } = Loaded::own(&dir.join(CHECKPOINT))?;
         let mut run = Self {
             files: BTreeMap::new(),
