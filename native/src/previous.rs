@@ -7,7 +7,7 @@ use crate::error::{CliError, CliResult};
 use crate::evals::EVALS;
 use crate::training::CHECKPOINT;
 use crate::trials::board_name;
-use crate::{output, scoreboards, tracking};
+use crate::{guards, output, scoreboards, tracking};
 use crucible_core::sweep::Truth;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub const PREVIOUS: &str = ".previous";
 /// While it is made.
 const MAKING: &str = ".previous.tmp";
 /// What training writes, the checkpoint first.
-const WRITTEN: [&str; 8] = [
+const WRITTEN: [&str; 9] = [
     CHECKPOINT,
     "config.yaml",
     "train.log",
@@ -26,6 +26,7 @@ const WRITTEN: [&str; 8] = [
     "exposures.json",
     "exposures.jsonl",
     "guardrails.json",
+    guards::BEFORE,
 ];
 
 /// Puts a finished run aside; does nothing where there is none. An earlier one that is aside already is given up only for

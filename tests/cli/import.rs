@@ -162,8 +162,9 @@ fn what_can_not_be_read_is_named_and_nothing_is_written() {
 fn what_was_taken_of_a_file_is_printed() {
     let dir = Dir::new();
     dir.file("hwu.csv", "answerid;intent;text\n1;query;\"which, if any\"\n2;query ;list them\n");
-    let import =
-        |more: &[&str]| dir.run(&[&["import", "labelled", "--input", "hwu.csv", "-o", "e.jsonl"], more].concat());
+    let import = |more: &[&str]| {
+        dir.run(&[&["import", "labelled", "--input", "hwu.csv", "-o", "e.jsonl", "--force"], more].concat())
+    };
     let ran = import(&[]);
     let said = ran.ok();
     for part in [
@@ -184,7 +185,8 @@ fn what_was_taken_of_a_file_is_printed() {
     let columns = "Columns: anchor from \"query\", positive from \"document\", negatives from negative; not used: id";
     assert!(ran.ok().contains(columns) && ran.ok().starts_with("2 bundles, 6 texts"), "{ran:?}");
     let flags = ["--anchor", "document", "--positive", "query", "--negative", "negative", "--json"];
-    let ran = dir.run(&[&["import", "triplets", "--input", "rows.csv", "-o", "b.jsonl"][..], &flags].concat());
+    let ran =
+        dir.run(&[&["import", "triplets", "--input", "rows.csv", "-o", "b.jsonl", "--force"][..], &flags].concat());
     assert_eq!(ran.json()["columns"][0]["anchor"], "document");
 }
 
@@ -209,5 +211,5 @@ fn figures_of_rankings_say_what_is_special_about_them() {
     assert_eq!((&metrics["queries"], &metrics["mean"]["ndcg"]["1"]), (&3.into(), &0.0.into()));
     assert!(!ran.stdout.contains("-0.0") && !dir.read("m.json").contains("-0.0"), "{}", ran.stdout);
     dir.file("run", "q1 Q0 x 1 0.9 t\n");
-    assert!(dir.run(&import).ok().contains("are the ids those of the qrels"));
+    assert!(dir.run(&[&import[..], &["--force"]].concat()).ok().contains("are the ids those of the qrels"));
 }

@@ -6,7 +6,9 @@ use crucible_cli::lock::FolderLock;
 use std::path::Path;
 
 /// Every command that writes files, with a file that it would write; `in`, `in2` and so on are not there.
-const WRITERS: [(&[&str], &[&str]); 20] = [
+const WRITERS: [(&[&str], &[&str]); 22] = [
+    (&["split", "events", "--events", "in", "--train", "t", "--holdout", "h"], &["t", "h"]),
+    (&["bundle", "--events", "in", "--output", "o", "--holdout", "h", "--train-events", "e"], &["e"]),
     (&["bundle", "--events", "in", "--output", "o", "--holdout", "h"], &["o", "h"]),
     (
         &["mine", "--events", "in", "--output", "o.jsonl", "--quarantine", "q", "--review", "r", "--stats", "s"],

@@ -9,8 +9,9 @@
 //! 4. a module in `tests/cli/` that runs it.
 //!
 //! A command gets the configuration from [`Context::resolved_with`], prints results with [`Context::print`], writes
-//! files with [`crate::output`] and says everything else through `ctx.reporter`. Long ones call
-//! [`crate::output::check_writable`] before the work and poll [`crate::signals::Stop`] in it.
+//! files with [`crate::output`] and says everything else through `ctx.reporter`. One that writes files which the user names
+//! has a flattened [`crate::replace::Replace`], and calls its `check` with all of them before the work. Long ones poll
+//! [`crate::signals::Stop`].
 
 pub mod bench;
 pub mod bundle;
