@@ -192,7 +192,18 @@ fn a_sweep_of_adapters_scores_every_one_on_the_ready_vectors() {
     let dir = prepared();
     let sweep =
         ["sweep", "ratio", "--ratios", "100_0_0,50_25_25", "--seeds", "1,2", "--bundles", "e.jsonl", "--frozen-eval"];
-    let more = ["e.jsonl", "--output-dir", "s", "--model.type", "adapter", "--data.embeddings", "v.npy", "--quiet"];
+    let more = [
+        "e.jsonl",
+        "--output-dir",
+        "s",
+        "--model.type",
+        "adapter",
+        "--data.embeddings",
+        "v.npy",
+        "--quiet",
+        "--guardrail-override",
+        "G11",
+    ];
     let sizes = ["--model.embedding_dim", "16", "--model.hidden_dim", "16", "--training.steps", "20"];
     dir.run(&[&sweep[..], &more, &sizes].concat()).ok();
     let mut boards = 0;

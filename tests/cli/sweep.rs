@@ -18,6 +18,8 @@ curriculum: {tier_probabilities: [0.4, 0.3, 0.3]}
 model: {embedding_dim: 16, hidden_dim: 16, vocab_size: 600}
 experiment: {checkpoint_every: 50, log_every: 50, output_dir: s}
 data: {bundles: b.jsonl, frozen_eval: frozen.jsonl, organic_eval: organic.jsonl}
+# Bundles of one small set: training and evals share events.
+guardrails: {overrides: [G11]}
 ";
 
 /// A project with bundles of all pools, and evals of both kinds.
@@ -344,10 +346,12 @@ fn what_is_used_after_training_is_asked_before() {
 fn a_sweep_that_leaks_is_stopped_before_training_and_what_was_found_stays_with_its_runs() {
     let dir = prepared();
     let args = ["sweep", "ratio", "--ratios", "85_10_5", "--seeds", "1,2", "--steps", "5", "--frozen-eval", "b.jsonl"];
-    let ran = dir.run(&args);
+    let nobody = ["--guardrails.overrides", "[]"];
+    let ran = dir.run(&[&args[..], &nobody].concat());
     assert!(ran.failed(6).contains("G11 leakage [CRITICAL]") && !dir.path().join("s").exists(), "{ran:?}");
     // A plan is run by `trial run` alone: it stops, too.
-    dir.run(&["sweep", "plan", "ratio", "--ratios", "85_10_5", "--seeds", "1", "--frozen-eval", "b.jsonl"]).ok();
+    let plan = ["sweep", "plan", "ratio", "--ratios", "85_10_5", "--seeds", "1", "--frozen-eval", "b.jsonl"];
+    dir.run(&[&plan[..], &nobody].concat()).ok();
     dir.run(&["trial", "run", "--plan", "s/plan.jsonl", "--index", "0"]).failed(6);
     std::fs::remove_dir_all(dir.path().join("s")).expect("removes");
     dir.run(&[&args[..], &["--guardrail-override", "G11"]].concat()).ok();
