@@ -112,7 +112,11 @@ fn hub_name(path: &Path) -> Option<String> {
         return None;
     }
     let last = parts.last()?;
-    let is_file = last.rsplit_once('.').is_some_and(|(_, end)| FILES.iter().any(|file| end.eq_ignore_ascii_case(file)));
+    let is_file = last.rsplit_once('.').is_some_and(|(_, end)| {
+        // Without an owner, letters behind a dot are the end of a file's name; `v1.5` is a version.
+        let is_end = parts.len() == 1 && end.bytes().all(|b| b.is_ascii_alphabetic());
+        is_end || FILES.iter().any(|file| end.eq_ignore_ascii_case(file))
+    });
     // A slip in the name of a file or folder that is nearby.
     let is_near = parts.len() == 2 && !is_address && Path::new(parts[0]).is_dir();
     (!is_file && !is_near).then(|| parts.join("/"))

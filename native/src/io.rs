@@ -320,12 +320,6 @@ mod tests {
                 "not packed by gzip, as its name says: it is a file of events",
                 "without .gz",
             ),
-            (
-                "a.jsonl.zst",
-                b"\x1f\x8b\x08\0",
-                "not packed by zstd, as its name says: it is packed by gzip",
-                "without .zst",
-            ),
             ("b.gz", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer", "git lfs pull"),
         ] {
             let path = dir.path().join(name);

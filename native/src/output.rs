@@ -565,7 +565,7 @@ mod tests {
         let path = dir.path().join("a.json");
         left(dir.path(), &path);
         left(dir.path(), &dir.path().join("a"));
-        for other in [".a.json.more.tmp", ".a.json.abcdef.bak", ".a.json.ab.def.tmp"] {
+        for other in [".a.json.more.tmp", ".a.json.abcdef.bak", ".a.json.abc.def.tmp"] {
             std::fs::write(dir.path().join(other), "x").expect("writes");
         }
         remove_leftovers(&path).expect("removes");

@@ -434,7 +434,7 @@ mod full_disk {
     fn bundles_that_do_not_fit_leave_the_old_ones() {
         let Some(disk) = Disk::new(prepared(), 16 << 10) else { return };
         disk.0.file("disk/b.jsonl", "old");
-        disk.refuses(&["bundle", "--events", "events.jsonl", "--output", "disk/b.jsonl"], "b.jsonl");
+        disk.refuses(&["bundle", "--events", "events.jsonl", "--output", "disk/b.jsonl", "--force"], "b.jsonl");
     }
 
     #[test]

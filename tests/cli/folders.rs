@@ -285,7 +285,7 @@ fn what_a_folder_asks_for_and_does_not_get_is_said() {
         "bert_mean/config_sentence_transformers.json",
         r#"{"similarity_fn_name": "manhattan", "truncate_dim": 8}"#,
     );
-    let eval = ["eval", "--checkpoint", "bert_mean", "--eval-set", "set.jsonl", "--output", "b.json", "--quiet"];
+    let eval = ["eval", "--checkpoint", "bert_mean", "--eval-set", "set.jsonl", "--output", "b.json"];
     let ran = dir.run(&eval);
     ran.ok();
     assert!(ran.stderr.contains("manhattan"), "{ran:?}");

@@ -285,8 +285,8 @@ fn no_file_of_a_sweep_holds_a_secret_and_what_decides_nothing_may_change() {
     let dir = prepared();
     let secret = "PLANTEDSECRET";
     let hook = format!("http://127.0.0.1:1/{secret}");
-    let args = ["sweep", "ratio", "--ratios", "85_10_5", "--seeds", "1", "--steps", "20", "--quiet"];
-    dir.run(&[&args[..], &["--tracking", "tensorboard", "--guardrails.webhook", &hook]].concat()).ok();
+    let args = ["sweep", "ratio", "--ratios", "85_10_5", "--steps", "20", "--quiet", "--seeds"];
+    dir.run(&[&args[..], &["1", "--tracking", "tensorboard", "--guardrails.webhook", &hook]].concat()).ok();
     let from_env = |more: &[&str], dir: &Dir| {
         let mut command = dir.command(&[&args[..], more].concat());
         let user = format!("http://{secret}:{secret}@127.0.0.1:1");
@@ -295,18 +295,18 @@ fn no_file_of_a_sweep_holds_a_secret_and_what_decides_nothing_may_change() {
     // The same sweep goes on: with other intervals, a webhook, a tracker, an acknowledged guardrail, another spelling.
     let plan = dir.read("s/plan.jsonl");
     let more = ["--experiment.log_every", "5", "--experiment.checkpoint_every", "7", "--guardrail-override", "G11"];
-    from_env(&[&more[..], &["--bundles", "./s/../b.jsonl"]].concat(), &dir).ok();
-    from_env(&["--seeds", "1,2", "--tracking", "both"], &dir).ok();
+    from_env(&[&["1"], &more[..], &["--bundles", "./s/../b.jsonl"]].concat(), &dir).ok();
+    from_env(&["1,2", "--tracking", "both"], &dir).ok();
     dir.run(&["capsule", "pack", "s/R85_10_5/seed_1", "-o", "s/c.tar.zst"]).ok();
     dir.run(&["capsule", "unpack", "s/c.tar.zst", "--output-dir", "unpacked"]).ok();
     dir.run(&["report", "--results-dir", "s", "--output", "s/report.html"]).ok();
     assert_eq!(holding(dir.path(), secret), Vec::<String>::new());
     assert!(plan.contains("\"webhook\":null"), "{plan}");
     // Other numbers are another sweep, and so is other data under the same name.
-    assert!(from_env(&["--training.margin", "0.3"], &dir).failed(2).contains("is the plan of another sweep"));
+    assert!(from_env(&["1,2", "--training.margin", "0.3"], &dir).failed(2).contains("is the plan of another sweep"));
     let half: String = dir.read("b.jsonl").lines().skip(1).map(|l| l.to_owned() + "\n").collect();
     dir.file("b.jsonl", &half);
-    assert!(from_env(&[], &dir).failed(2).contains("is the plan of another sweep"));
+    assert!(from_env(&["1,2"], &dir).failed(2).contains("is the plan of another sweep"));
 }
 
 #[test]

@@ -377,7 +377,7 @@ fn a_sweep_is_a_run_with_parts() {
     std::fs::remove_dir_all(dir.path().join("s")).expect("removes");
     let plan = ["sweep", "plan", "ratio", "--ratios", "85_10_5,40_40_20", "--seeds", "1,2", "--tracking", "mlflow"];
     dir.run(&plan).ok();
-    let mut trial = command(&dir, "", &["trial", "run", "--plan", "s/plan.jsonl", "--index", "3", "--quiet"]);
+    let mut trial = command(&dir, "", &["trial", "run", "--plan", "s/plan.jsonl", "--index", "3"]);
     let ran = finish(&mut trial);
     assert!(ran.ok().contains("finished") && ran.stderr.contains("MLFLOW_TRACKING_URI is not set"), "{ran:?}");
     let late = Stub::new(Mood::Well);

@@ -75,7 +75,7 @@ fn files() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
         ("d.sqlite", text("SQLite format 3\u{0}\u{10}"), "is an SQLite database", "import labelled"),
         ("c.capsule.tar.zst", capsule(), "is a capsule", "`crucible capsule unpack c.capsule.tar.zst"),
         ("z.zip", text("PK\u{3}\u{4}\u{14}\u{0}"), "is a zip archive", "unpack it"),
-        ("packed.jsonl", gzip(EVENTS), "is packed by gzip", "let its name end in .gz"),
+        ("packed.jsonl", gzip(EVENTS), "is a file of events", "`crucible bundle --events packed.jsonl"),
         ("r.pdf", text("%PDF-1.7\n"), "is a PDF", ""),
         ("page.html", text("<!DOCTYPE html>\n<html></html>\n"), "a web page (HTML)", "was the download right?"),
         (
@@ -119,7 +119,7 @@ fn refused(args: &[&str], own: &[&str], wanted: &str) {
 fn where_events_are_wanted() {
     refused(
         &["bundle", "--events", "FILE", "--output", "o.jsonl"],
-        &["events.jsonl", "events.jsonl.gz"],
+        &["events.jsonl", "events.jsonl.gz", "packed.jsonl"],
         "events (JSON Lines) are wanted here",
     );
 }
@@ -162,8 +162,15 @@ fn where_vectors_are_wanted() {
         "--embeddings",
         "FILE",
     ];
-    let own = ["notes.txt", "program", "p.parquet"];
+    // Vectors are read at any place of their file, which is not unpacked.
+    let own = ["notes.txt", "program", "p.parquet", "events.jsonl.gz", "packed.jsonl"];
     refused(&args, &own, "vectors (.npy, .safetensors or .parquet) are wanted here");
+    let dir = Dir::new();
+    dir.file("events.jsonl", EVENTS);
+    std::fs::write(dir.path().join("v.npy.gz"), gzip("x")).expect("writes");
+    let args = ["bundle", "--events", "events.jsonl", "--output", "o.jsonl", "--embeddings", "v.npy.gz"];
+    let ran = dir.run(&[&args[..], &["--embedding-ids", "events.jsonl"]].concat());
+    assert!(ran.failed(3).contains("is packed by gzip") && ran.stderr.contains("unpack it first"), "{ran:?}");
 }
 
 #[test]

@@ -283,10 +283,8 @@ impl Kind {
                 "export it as CSV or Parquet, and read that by `crucible import labelled`"
             }
             Self::Zip | Self::Tar | Self::OtherPacked => "unpack it and name the file inside",
-            Self::Gzip => "let its name end in .gz, and it is unpacked as it is read",
-            Self::Zstd => {
-                "let its name end in .zst, and it is unpacked as it is read; a capsule goes to `crucible capsule`"
-            }
+            Self::Gzip => "unpack it first (gunzip)",
+            Self::Zstd => "unpack it first (unzstd); a capsule goes to `crucible capsule`",
             Self::Text | Self::JsonLines | Self::Binary => "is this the right file?",
             Self::Empty | Self::Gguf | Self::Hdf5 | Self::Pdf | Self::Picture => return None,
         })

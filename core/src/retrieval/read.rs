@@ -74,10 +74,10 @@ pub fn read_qrels(reader: &mut dyn BufRead, source: &str) -> Result<Qrels, Fault
         let fields: Vec<&str> = line.split_whitespace().take(10).collect();
         let (query, document, relevance) = match fields[..] {
             ["query-id", "corpus-id", "score"] => return Ok(()),
+            _ if line.starts_with(['{', '[']) => return Err(format!("is JSON; {FIELDS}")),
             [query, _, document, relevance] => (query, document, relevance),
             [query, document, relevance] => (query, document, relevance),
             [_, "Q0" | "q0", _, _, _, _] => return Err(format!("{FIELDS}: is this a ranking, for --predictions?")),
-            _ if line.starts_with(['{', '[']) => return Err(format!("is JSON; {FIELDS}")),
             _ => return Err(format!("has {} fields; {FIELDS}", fields.len())),
         };
         let relevance = relevance.parse().map_err(|_| format!("relevance \"{relevance}\" is no whole number"))?;

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::device;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::hub;
 use crate::output::{self, AtomicFile};
 use crate::parquet_file::{self, Column, Values, vectors};
 use crate::replace::Replace;
@@ -53,6 +54,8 @@ enum Format {
 /// Inputs that can't be read or used, an output of another kind or that can't be written.
 pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let format = format_of(&args.output)?;
+    // What is wrong with the model matters more than an output that is there.
+    hub::resolve(&args.checkpoint)?;
     // A Parquet file holds the ids too.
     let ids_path = (format != Format::Parquet).then(|| ids_beside(&args.output));
     let mut outputs = vec![("--output", args.output.as_path())];

@@ -52,6 +52,10 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let settings = args.settings()?;
     let sources = args.sources();
     let outputs = args.outputs(&sources)?;
+    if args.resume && outputs.are_finished() {
+        ctx.reporter.note(format!("{} is finished; skipped", args.output.display()));
+        return Ok(Exit::Success);
+    }
     // Before the work: a queue that can't be read is not replaced.
     outputs.review.as_deref().map(verdicts).transpose()?;
     let stop = Stop::listen()?;

@@ -295,11 +295,12 @@ impl Scan {
     fn take_csv(&mut self, byte: u8) {
         self.length += 1;
         if self.length > MAX_LINE_BYTES {
-            // A quote that is not closed may only look like one of CSV's.
+            // A quote that is not closed may only look like one of CSV's: the row is long in that reading alone.
             match self.cell {
-                Cell::Quoted => self.csv.swallowed.get_or_insert(self.row.1),
-                _ => self.too_long.get_or_insert(self.row.0),
-            };
+                Cell::Quoted => drop(self.csv.swallowed.get_or_insert(self.row.1)),
+                _ if self.csv.swallowed.is_some() => {}
+                _ => drop(self.too_long.get_or_insert(self.row.0)),
+            }
         }
         let ends = byte == self.delimiter || matches!(byte, b'\r' | b'\n');
         self.cell = match (self.cell, byte) {

@@ -221,6 +221,12 @@ impl Outputs {
         ]
     }
 
+    /// Whether a run has written all of them: its state is removed last.
+    pub(super) fn are_finished(&self) -> bool {
+        let mut results = self.all().into_iter().filter_map(|(_, path)| path).filter(|path| *path != self.state);
+        !self.state.exists() && results.all(Path::exists)
+    }
+
     /// Removes temporary files that a run left here when it was killed.
     ///
     /// # Errors
@@ -309,7 +315,7 @@ impl Args {
         }
         output::check_writable(&outputs.state)?;
         // A run that goes on may have been killed when some of its results had appeared.
-        let goes_on = self.resume && outputs.state.exists();
+        let goes_on = self.resume && (outputs.state.exists() || outputs.are_finished());
         let replace = Replace { force: self.replace.force || goes_on };
         let results: Vec<Named<'_>> = all.into_iter().filter(|(_, path)| *path != outputs.state).collect();
         let (review, results): (Vec<_>, Vec<_>) = results.into_iter().partition(|(flag, _)| *flag == REVIEW);
