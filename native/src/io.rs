@@ -39,6 +39,7 @@ impl Packing {
         match head {
             [0x1f, 0x8b, 8, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [] => Self::None,
             _ => Self::of(path),
         }
     }

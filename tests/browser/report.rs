@@ -15,6 +15,8 @@ training: {steps: 60, batch_size: 8, learning_rate: 0.003}
 model: {embedding_dim: 16, hidden_dim: 16, vocab_size: 600}
 experiment: {log_every: 10}
 data: {frozen_eval: frozen.jsonl, organic_eval: organic.jsonl}
+# Bundles of one file share events.
+guardrails: {leakage_share: 0.9}
 ";
 
 fn crucible(folder: &Path, args: &[&str]) {

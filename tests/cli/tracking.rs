@@ -36,7 +36,7 @@ fn run(dir: &Dir, uri: &str, args: &[&str]) -> Ran {
 
 /// Trains in `out`, logging every step.
 fn train(dir: &Dir, uri: &str, out: &str, more: &[&str]) -> Ran {
-    let args = ["train", "--output-dir", out, "--quiet", "--json", "--experiment.log_every", "1"];
+    let args = ["train", "--output-dir", out, "--json", "--experiment.log_every", "1"];
     run(dir, uri, &[&args[..], more].concat())
 }
 
@@ -159,7 +159,7 @@ fn a_server_behind_tls_is_told_if_it_is_trusted() {
     let stub = Stub::behind_tls();
     dir.file("ca.pem", stub::CERTIFICATE);
     let train = |out: &str, trusted: bool| {
-        let args = ["train", "--output-dir", out, "--quiet", "--json", "--experiment.log_every", "1", "--tracking"];
+        let args = ["train", "--output-dir", out, "--json", "--experiment.log_every", "1", "--tracking"];
         let mut command = command(&dir, &stub.uri, &[&args[..], &["mlflow"]].concat());
         command.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
         if trusted {

@@ -122,7 +122,7 @@ fn vectors_that_are_of_no_use_are_named_all_at_once() {
     dir.file("v.npy", &events(0, 9).join("\n"));
     refused(&dir, &file, &["v.npy: is a file of events, and vectors (.npy, .safetensors or .parquet) are wanted here"]);
     let model = ["--embeddings", "m.safetensors", "--embedding-ids", "e.jsonl"];
-    refused(&dir, &model, &["m.safetensors: is a checkpoint of Crucible", "name it with --checkpoint"]);
+    refused(&dir, &model, &["m.safetensors: is a checkpoint, and vectors", "crucible eval --checkpoint m.safetensors"]);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn refused(args: &[&str], own: &[&str], wanted: &str) {
     let dir = Dir::new();
     dir.file("events.jsonl", EVENTS);
     dir.file("bundles.jsonl", BUNDLES);
-    dir.file("crucible.yaml", "training: {steps: 20}\n");
+    dir.file("crucible.yaml", "training: {steps: 20, warmup_steps: 1}\n");
     for (name, bytes, is, advice) in files() {
         if own.contains(&name) {
             continue;
@@ -163,7 +163,7 @@ fn where_vectors_are_wanted() {
         "FILE",
     ];
     // Vectors are read at any place of their file, which is not unpacked.
-    let own = ["notes.txt", "program", "p.parquet", "events.jsonl.gz", "packed.jsonl"];
+    let own = ["notes.txt", "program", "p.parquet", "events.jsonl.gz", "packed.jsonl", "c.capsule.tar.zst"];
     refused(&args, &own, "vectors (.npy, .safetensors or .parquet) are wanted here");
     let dir = Dir::new();
     dir.file("events.jsonl", EVENTS);

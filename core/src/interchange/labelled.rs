@@ -239,11 +239,11 @@ impl Labelling {
             Some(column) => labels.value(row, column)?,
             None => content_id(&mut self.ids, &text, &sense),
         };
-        if let Some(column) = &labels.id {
-            if let Some(first) = self.ids.insert(hash(&[&event_id]), row.line) {
-                let message = format!("\"{}\" was already used on line {first}", shown(&event_id));
-                return Err((column.clone(), message));
-            }
+        if let Some(column) = &labels.id
+            && let Some(first) = self.ids.insert(hash(&[&event_id]), row.line)
+        {
+            let message = format!("\"{}\" was already used on line {first}", shown(&event_id));
+            return Err((column.clone(), message));
         }
         self.tidied += usize::from(tidied);
         Ok(Event { event_id, sense, lemma, text, span: None, embedding: None, extra })

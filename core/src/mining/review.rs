@@ -103,6 +103,7 @@ fn of_candidate(miner: &Miner<'_>, candidate: &Candidate) -> Vec<Suspect> {
 /// A line of a review queue.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "most lines are suspects")]
 pub enum QueueLine {
     /// A suspect, with what a person added to it.
     Suspect {

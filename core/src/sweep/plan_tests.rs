@@ -124,6 +124,7 @@ fn mutated(text: &[u8], stream: &mut Stream) -> Vec<u8> {
 
 /// `CRUCIBLE_MUTATIONS` says how many.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is up to who runs it")]
 fn no_mutated_plan_ends_the_program() {
     let count = std::env::var("CRUCIBLE_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     let text = lines(&two());

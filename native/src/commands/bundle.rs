@@ -98,7 +98,9 @@ pub fn run(args: &Args, ctx: &Context) -> CliResult<Exit> {
     let (events, excluded) = args.exclude.apply(&args.events, events(&args.events)?, near_duplicate)?;
     let make = |path, events: &[Event]| {
         let vectors = source.load(ctx.global.device.as_deref(), &args.events, events, Access::Memory)?;
-        if path == &args.output {
+        #[expect(clippy::op_ref, reason = "the type of `path` is known from it")]
+        let once = path == &args.output;
+        if once {
             vectors.notes.tell(&ctx.reporter);
         }
         Part::make(path, events, &vectors, &settings, args)

@@ -81,10 +81,10 @@ impl Static {
             Loader::SentenceTransformers => Rules { prompt: modules.settings.prompt.clone(), ..Rules::default() },
             Loader::Model2Vec => {
                 let names = ["config.json", "config_sentence_transformers.json"];
-                let file = names[usize::from(name != "embeddings")];
-                let config: Config = files.json(file)?.unwrap_or_default();
-                if file == "config.json" {
-                    words::unknown(files, file, WORDS, notes)?;
+                let settings = names[usize::from(name != "embeddings")];
+                let config: Config = files.json(settings)?.unwrap_or_default();
+                if settings == "config.json" {
+                    words::unknown(files, settings, WORDS, notes)?;
                 }
                 let most_tokens = config.max_length.unwrap_or(Some(MOST_TOKENS));
                 let most_chars = most_tokens.map(|most| most.saturating_mul(tokens.median_chars()));

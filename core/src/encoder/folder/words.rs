@@ -324,10 +324,10 @@ pub(super) fn check_sentence(files: &Files<'_>, file: &str, notes: &mut Vec<Stri
     };
     only("transformer_task", "feature-extraction")?;
     only("module_output_name", "token_embeddings")?;
-    if let Some(text) = words.get("modality_config").and_then(|config| config.get("text")) {
-        if text["method"] != "forward" || text["method_output_name"] != "last_hidden_state" {
-            return Err(fault(file, format!("reads texts by {text}; read is the last hidden state of a forward pass")));
-        }
+    if let Some(text) = words.get("modality_config").and_then(|config| config.get("text"))
+        && (text["method"] != "forward" || text["method_output_name"] != "last_hidden_state")
+    {
+        return Err(fault(file, format!("reads texts by {text}; read is the last hidden state of a forward pass")));
     }
     let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
     if let Some(own) = words.get("processing_kwargs").filter(|value| !empty(value)) {

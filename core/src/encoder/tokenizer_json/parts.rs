@@ -51,8 +51,8 @@ fn flatten<'a>(value: &'a Value, field: &str, list: &str, depth: usize, out: &mu
     let kind = fields.get("type").and_then(Value::as_str);
     let kind = kind.ok_or_else(|| format!("a {field} has no `type`"))?;
     if kind == "Sequence" {
-        let inner = fields.get(list).and_then(Value::as_array).into_iter().flatten();
-        return inner.map(|part| flatten(part, field, list, depth + 1, out)).collect();
+        let mut inner = fields.get(list).and_then(Value::as_array).into_iter().flatten();
+        return inner.try_for_each(|part| flatten(part, field, list, depth + 1, out));
     }
     if out.len() == MAX_PARTS {
         return Err(format!("its {field} has more than {MAX_PARTS} parts"));
