@@ -52,6 +52,8 @@ fn what_is_there_is_refused_before_any_work_and_stays() {
     for name in ["corpus.jsonl", "queries.jsonl", "qrels/test.tsv"] {
         dir.file(&format!("set/{name}"), "");
     }
+    // A name of no file could be a model of the hub.
+    dir.file("in", "");
     for (args, files) in WRITERS {
         for file in files {
             let path = dir.file(file, "mine");
@@ -210,6 +212,8 @@ fn a_hangup_saves() {
     let dir = Dir::new();
     dir.file("b.jsonl", &bundles());
     for (nohup, steps, code) in [(false, "1000000", 75), (true, "3000", 0)] {
+        // The log tells when training has begun: none may be left of the run before.
+        let _ = std::fs::remove_dir_all(dir.path().join("run"));
         let long = args(&["--training.steps", steps, "--force"]);
         let program = dir.command(&long);
         let mut command = if nohup { Command::new("nohup") } else { Command::new(program.get_program()) };

@@ -193,7 +193,7 @@ fn what_a_server_did_not_hear_is_sent_once() {
     let down = run(&dir, &nobody(), &["sync", "r"]);
     assert!(down.code == 1 && down.stderr.contains("goes on there"), "{down:?}");
     let text = run(&dir, &stub.uri, &["sync", "r"]);
-    assert!(text.ok().contains("402 lines and 3 files sent → run run0"), "{text:?}");
+    assert!(text.ok().contains("402 lines and 4 files sent → run run0"), "{text:?}");
     once(&stub.run(), 400);
     assert_eq!(stub.run().status, ["FINISHED"]);
     stub.forget_requests();

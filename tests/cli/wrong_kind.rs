@@ -127,11 +127,13 @@ fn where_events_are_wanted() {
 #[test]
 fn where_bundles_are_wanted() {
     refused(&["pool", "stats", "FILE"], &["bundles.jsonl"], "bundles (JSON Lines) are wanted here");
-    refused(
-        &["train", "--bundles", "FILE", "--output-dir", "r"],
-        &["bundles.jsonl"],
-        "bundles (JSON Lines) are wanted here",
-    );
+    // Training names its files by their whole paths.
+    let dir = Dir::new();
+    dir.file("events.jsonl", EVENTS);
+    let ran = dir.run(&["train", "--bundles", "events.jsonl", "--output-dir", "r", "--quiet"]);
+    let said = ran.failed(3);
+    assert!(said.lines().count() == 1 && said.contains("is a file of events, and bundles"), "{said}");
+    assert!(said.contains("`crucible bundle --events ") && !dir.path().join("r").exists(), "{said}");
 }
 
 #[test]

@@ -103,13 +103,12 @@ fn of_candidate(miner: &Miner<'_>, candidate: &Candidate) -> Vec<Suspect> {
 /// A line of a review queue.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "most lines are suspects")]
 pub enum QueueLine {
     /// A suspect, with what a person added to it.
     Suspect {
         /// The suspect, with its verdict.
         #[serde(flatten)]
-        suspect: Suspect,
+        suspect: Box<Suspect>,
         /// Fields that a suspect does not have, such as notes.
         #[serde(flatten)]
         more: Map<String, Value>,
@@ -206,7 +205,7 @@ pub fn carry_over(suspects: Vec<Suspect>, earlier: Vec<Map<String, Value>>) -> (
             Some(other) => Some(other.to_string()),
         };
         more.retain(|name, _| !is_field(name));
-        queue.push(QueueLine::Suspect { suspect, more });
+        queue.push(QueueLine::Suspect { suspect: Box::new(suspect), more });
     }
     let gone = earlier.into_iter().flatten();
     let before = queue.len();
