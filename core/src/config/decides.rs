@@ -1,6 +1,6 @@
 //! What each setting decides: the one place that identities of runs, plans, capsules and trackers ask.
 //!
-//! [`ROLES`] names every leaf of the configuration once; a test fails while one is missing.
+//! `ROLES` names every leaf of the configuration once; a test fails while one is missing.
 
 use super::Config;
 use serde_json::Value;
